@@ -1,0 +1,84 @@
+/*
+ * Ledger transactions (design 6): CMS SignedData by the owner's P-256 key over
+ * canonical JSON. Made by the device manager, verified by iotpki-bnode and by
+ * whoever checks a proof. Pure but for the signing key's nonce.
+ */
+#pragma once
+
+#include <iotpki/record.h>
+
+#include "base/buf.h"
+#include "base/digest.h"
+
+struct identity;
+
+#define TX_DER_MAX 4096 /* bytes */
+
+enum tx_op { TX_PREORDER, TX_REGISTER, TX_UPDATE, TX_REVOKE };
+/** "PREORDER", ...; never NULL. */
+const char *tx_op_name(enum tx_op op);
+
+/** Reasons of -32010 errors: one table for node, CLI and man page. */
+enum tx_reason {
+	TX_OK = 0,
+	TX_BAD_ENCODING,
+	TX_BAD_SIGNATURE,
+	TX_NOT_CANONICAL,
+	TX_STALE_TIME,
+	TX_DUPLICATE,
+	TX_NO_PREORDER,
+	TX_PREORDER_EXPIRED,
+	TX_NAME_TAKEN,
+	TX_NAME_REVOKED,
+	TX_NAME_EXPIRED,
+	TX_NOT_OWNER,
+	TX_STALE_PREV,
+	TX_BAD_VALUE,
+	TX_BAD_EXPIRES,
+	TX_NOT_ALLOWED,
+	TX_QUOTA,
+	TX_FULL,
+	TX_STORAGE,
+	TX_REASON_COUNT,
+};
+/** "bad-encoding", ...; never NULL. And what it means and what to do, one sentence. */
+const char *tx_reason_name(enum tx_reason reason);
+const char *tx_reason_text(enum tx_reason reason);
+/** Back from the name; false if there is none. */
+bool tx_reason_parse(const char *name, enum tx_reason *reason_out);
+
+/** The content of a transaction; which fields count depends on op (design 6). */
+struct tx {
+	enum tx_op op;
+	char name[IOTPKI_NVS_NAME_MAX + 1]; /* with prefix; not of PREORDER */
+	uint8_t owner[SHA256_LEN];	    /* SHA-256 of the owner's SPKI */
+	int64_t time_s;
+	uint8_t commit[SHA256_LEN]; /* PREORDER */
+	uint8_t salt[SHA256_LEN];   /* REGISTER */
+	uint8_t prev[SHA256_LEN];   /* UPDATE, REVOKE */
+	char value[IOTPKI_VALUE_MAX + 1]; /* REGISTER, UPDATE */
+	int64_t expires_s;		  /* REGISTER, UPDATE */
+	bool has_new_owner;		  /* UPDATE: a transfer */
+	uint8_t new_owner[SHA256_LEN];
+};
+
+/** commit of a PREORDER: SHA-256("iotpki-preorder-v1\0" || salt || owner || name). */
+enum iotpki_err tx_commit(const uint8_t salt[static SHA256_LEN],
+			  const uint8_t owner[static SHA256_LEN], const char *name,
+			  uint8_t commit_out[static SHA256_LEN]) MUST_CHECK;
+
+/** Canonical JSON of the content (RFC 8785 restricted). */
+enum iotpki_err tx_content(const struct tx *tx, struct buf *json_out) MUST_CHECK;
+
+/** Sign: the DER to submit; low-s. owner of tx must be the signer's SPKI hash (IOTPKI_ERR_MISMATCH). */
+enum iotpki_err tx_sign(const struct tx *tx, const struct identity *owner, struct buf *der_out,
+			struct iotpki_detail *detail) MUST_CHECK;
+
+/**
+ * Verify a DER completely but for ledger state and time: encoding, canonical form, one signer, its
+ * certificate and both signatures, the content's grammar and that owner is the signer.
+ * @param tx_out    written on TX_OK
+ * @param txid_out  SHA-256 of the DER, written always
+ */
+enum tx_reason tx_verify(const uint8_t *der, size_t len, struct tx *tx_out,
+			 uint8_t txid_out[static SHA256_LEN], struct iotpki_detail *detail) MUST_CHECK;

@@ -1,0 +1,67 @@
+/*
+ * The NVS client (design 4.3, 6; paper III-B): asks all configured B-nodes for a
+ * name in parallel and hands over each answer as one outcome. Knows transport and
+ * dialect; decides nothing. Single-threaded, non-blocking; the caller's loop is nvs_poll().
+ */
+#pragma once
+
+#include <iotpki/decide.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/random.h"
+#include "config/config.h"
+
+struct nvs;	     /* the client: one transport, connections kept */
+struct nvs_question; /* a name that is being asked */
+
+/** The configuration is copied. IOTPKI_ERR_NOMEM, IOTPKI_ERR_INTERNAL. */
+enum iotpki_err nvs_new(const struct config *config, const struct clock *clock,
+			const struct random_source *random, struct nvs **nvs_out) MUST_CHECK;
+/** Ends all questions without calling back. */
+void nvs_free(struct nvs *nvs);
+void nvs_freep(struct nvs **nvs);
+
+/**
+ * Called after each node's answer and a last time with deadline true (all answered, or the time
+ * is over: what is still PENDING then became UNREACHABLE). answers: one slot a configured node.
+ */
+typedef void nvs_answer_fn(void *context, const struct iotpki_answer *answers, size_t count,
+			   bool deadline);
+
+/**
+ * Ask all nodes for a name (without prefix). Never blocks, never calls back from inside.
+ * @param question_out  valid until the call with deadline true or nvs_cancel
+ */
+enum iotpki_err nvs_ask(struct nvs *nvs, const char *name, nvs_answer_fn *answer, void *context,
+			struct nvs_question **question_out) MUST_CHECK;
+void nvs_cancel(struct nvs *nvs, struct nvs_question *question);
+
+/**
+ * Wait at most timeout_ms for work of the client or for extra_fd (an epoll descriptor of the
+ * caller; -1: none) to be readable, and do the client's work, calling back. EINTR returns early.
+ */
+enum iotpki_err nvs_poll(struct nvs *nvs, int extra_fd, int timeout_ms) MUST_CHECK;
+
+/** Ask one name and wait; for programs that have nothing else to do. answers_out: node_count slots. */
+enum iotpki_err nvs_ask_wait(struct nvs *nvs, const char *name,
+			     struct iotpki_answer answers_out[static IOTPKI_NODES_MAX]) MUST_CHECK;
+
+/* ---- one call to one node, waited for: lookup, history, submitting (blocking) ---- */
+
+/** How a call ended. Text of the node is parsed, never passed on. */
+struct nvs_reply {
+	enum iotpki_outcome outcome; /* REGISTERED: there is a result; else why not */
+	int code;		     /* JSON-RPC error code, 0: none */
+	char reason[32];	     /* error data.reason, [a-z-]* only; "" if none */
+	struct buf result;	     /* the JSON text of "result"; release with buf_done */
+	uint32_t ms;
+};
+
+/**
+ * Call a method of one node with one JSON array of parameters (its text is made by the caller's
+ * JSON library). IOTPKI_OK: reply_out says what happened, also that nothing could be reached.
+ */
+enum iotpki_err nvs_call(struct nvs *nvs, size_t node, const char *method, const char *params_json,
+			 int64_t timeout_ms, struct nvs_reply *reply_out) MUST_CHECK;
+void nvs_reply_done(struct nvs_reply *reply);

@@ -70,6 +70,17 @@ enum iotpki_err tx_commit(const uint8_t salt[static SHA256_LEN],
 /** Canonical JSON of the content (RFC 8785 restricted). */
 enum iotpki_err tx_content(const struct tx *tx, struct buf *json_out) MUST_CHECK;
 
+/**
+ * Back from the content: exactly the members of its op, in canonical form (anything else is
+ * TX_NOT_CANONICAL), a value that is too long TX_BAD_VALUE. Pure; what it accepts, tx_content
+ * writes again byte for byte.
+ * @param tx_out  written on TX_OK
+ */
+enum tx_reason tx_parse_content(const uint8_t *json, size_t len, struct tx *tx_out,
+				struct iotpki_detail *detail) MUST_CHECK;
+/** A name with a prefix that a ledger can hold: "[a-z0-9]+" and ':' or '/', then a name of design 5. */
+bool tx_name_valid(const char *name, size_t len) MUST_CHECK;
+
 /** Sign: the DER to submit; low-s. owner of tx must be the signer's SPKI hash (IOTPKI_ERR_MISMATCH). */
 enum iotpki_err tx_sign(const struct tx *tx, const struct identity *owner, struct buf *der_out,
 			struct iotpki_detail *detail) MUST_CHECK;
@@ -82,3 +93,28 @@ enum iotpki_err tx_sign(const struct tx *tx, const struct identity *owner, struc
  */
 enum tx_reason tx_verify(const uint8_t *der, size_t len, struct tx *tx_out,
 			 uint8_t txid_out[static SHA256_LEN], struct iotpki_detail *detail) MUST_CHECK;
+
+/**
+ * Verifier that remembers the owners' certificates it has checked, for who verifies many (a ledger).
+ * One thread at a time. tx_verify is the same with nothing remembered.
+ */
+struct tx_verifier;
+/** NULL: no memory. */
+struct tx_verifier *tx_verifier_new(void);
+void tx_verifier_free(struct tx_verifier *verifier);
+void tx_verifier_freep(struct tx_verifier **verifier);
+enum tx_reason tx_verifier_verify(struct tx_verifier *verifier, const uint8_t *der, size_t len,
+				  struct tx *tx_out, uint8_t txid_out[static SHA256_LEN],
+				  struct iotpki_detail *detail) MUST_CHECK;
+
+/**
+ * The parts of a DER as they stand in it, for who stores or shows one without judging it again.
+ * Points into der.
+ */
+struct tx_parts {
+	const uint8_t *content, *cert, *key_id, *attributes, *digest, *signature;
+	size_t content_len, cert_len, attributes_len, signature_len; /* key_id: 20, digest: 32 bytes */
+};
+/** Split a transaction; false (detail says the byte) unless it has the one structure allowed. */
+bool tx_split(const uint8_t *der, size_t len, struct tx_parts *parts_out,
+	      struct iotpki_detail *detail) MUST_CHECK;

@@ -32,7 +32,8 @@ static bool minus_zero(const char *text, size_t len, size_t at)
 		return false;
 	if (at > 0 && (text[at - 1] == 'e' || text[at - 1] == 'E'))
 		return false; /* an exponent: a float, which no reader takes for an integer */
-	return at + 2 >= len || strchr(".eE0123456789", text[at + 2]) == NULL || text[at + 2] == '\0';
+	return at + 2 >= len || strchr(".eE0123456789", text[at + 2]) == NULL ||
+	       text[at + 2] == '\0';
 }
 
 /**
@@ -153,8 +154,8 @@ static const char *read_bool(const json_t *value, const struct json_field *field
 static const char *read_hash(const json_t *value, const struct json_field *field, void *out)
 {
 	(void)field;
-	if (!json_is_string(value) || !hex_decode(json_string_value(value),
-						  json_string_length(value), out, SHA256_LEN))
+	if (!json_is_string(value) ||
+	    !hex_decode(json_string_value(value), json_string_length(value), out, SHA256_LEN))
 		return "64 lower-case hex digits";
 	return NULL;
 }
@@ -180,8 +181,8 @@ enum iotpki_err json_fields(const struct json_t *object, const struct json_field
 			    size_t count, void *out, struct iotpki_detail *detail)
 {
 	static const char *(*const readers[])(const json_t *, const struct json_field *, void *) = {
-		[JSON_TEXT] = read_text,	   [JSON_INT] = read_int,
-		[JSON_BOOL] = read_bool,	   [JSON_HASH] = read_hash,
+		[JSON_TEXT] = read_text,           [JSON_INT] = read_int,
+		[JSON_BOOL] = read_bool,           [JSON_HASH] = read_hash,
 		[JSON_OBJECT_VALUE] = read_object, [JSON_ARRAY_VALUE] = read_array,
 	};
 	if (!json_is_object(object))
@@ -193,8 +194,8 @@ enum iotpki_err json_fields(const struct json_t *object, const struct json_field
 		if (value == NULL)
 			return detail_set(detail, IOTPKI_ERR_SYNTAX, 0, 0, "\"%s\" is missing",
 					  fields[i].key);
-		const char *expected = readers[fields[i].kind](value, &fields[i],
-							       (char *)out + fields[i].offset);
+		const char *expected =
+			readers[fields[i].kind](value, &fields[i], (char *)out + fields[i].offset);
 		if (expected != NULL)
 			return detail_set(detail, IOTPKI_ERR_SYNTAX, 0, 0, "\"%s\" is not %s",
 					  fields[i].key, expected);

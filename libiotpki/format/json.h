@@ -10,9 +10,9 @@
 
 struct json_t; /* jansson's value; only json.c includes its header */
 
-#define JSON_ANSWER_MAX ((size_t)64 * 1024) /* bytes of a node's answer (security.md 3.2) */
-#define JSON_DEPTH_MAX 16		    /* objects and arrays inside each other */
-#define JSON_TIME_MAX INT64_C(253402300799) /* 9999-12-31T23:59:59Z, the last time that is one */
+#define JSON_ANSWER_MAX ((size_t)64 * 1024)    /* bytes of a node's answer (security.md 3.2) */
+#define JSON_DEPTH_MAX 16                      /* objects and arrays inside each other */
+#define JSON_TIME_MAX INT64_C(253402300799)    /* 9999-12-31T23:59:59Z, the last time that is one */
 #define JSON_INT_MAX INT64_C(9007199254740991) /* 2^53 - 1: what every JSON reader can hold */
 
 /**
@@ -28,10 +28,10 @@ enum iotpki_err json_read(const char *text, size_t len, size_t cap, struct json_
 void json_release(struct json_t **root);
 
 enum json_kind {
-	JSON_TEXT,   /* const char *, min to max bytes, no NUL inside; lives as long as the tree */
-	JSON_INT,    /* int64_t from min to max; 1.0, 1e3 and -0 are not integers here */
-	JSON_BOOL,   /* bool */
-	JSON_HASH,   /* uint8_t[32] from 64 lower-case hex digits */
+	JSON_TEXT, /* const char *, min to max bytes, no NUL inside; lives as long as the tree */
+	JSON_INT,  /* int64_t from min to max; 1.0, 1e3 and -0 are not integers here */
+	JSON_BOOL, /* bool */
+	JSON_HASH, /* uint8_t[32] from 64 lower-case hex digits */
 	JSON_OBJECT_VALUE, /* const struct json_t * */
 	JSON_ARRAY_VALUE,  /* const struct json_t *, min to max elements */
 };

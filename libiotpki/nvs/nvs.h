@@ -12,6 +12,8 @@
 #include "base/random.h"
 #include "config/config.h"
 
+#define NVS_CALL_MAX ((size_t)1024 * 1024) /* bytes of the answer to a call: a long history, a page of names */
+
 struct nvs;	     /* the client: one transport, connections kept */
 struct nvs_question; /* a name that is being asked */
 

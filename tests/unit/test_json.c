@@ -29,7 +29,8 @@ static void reading(void **state)
 		{ "object", "{\"a\":1}", IOTPKI_OK },
 		{ "array", "[]", IOTPKI_OK },
 		{ "white space around", " \r\n\t{}\n", IOTPKI_OK },
-		{ "floats are JSON", "{\"balance\":1.5,\"d\":4.6e-10,\"z\":1e-0,\"m\":-0.5}", IOTPKI_OK },
+		{ "floats are JSON", "{\"balance\":1.5,\"d\":4.6e-10,\"z\":1e-0,\"m\":-0.5}",
+		  IOTPKI_OK },
 		{ "minus zero in a string", "[\"-0\",\"\\\"-0\"]", IOTPKI_OK },
 		{ "depth 16", "[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]", IOTPKI_OK },
 		{ "2^63-1", "[9223372036854775807]", IOTPKI_OK },
@@ -57,7 +58,8 @@ static void reading(void **state)
 		{ "J06 leading plus", "[+1]", IOTPKI_ERR_SYNTAX },
 		{ "J06 hexadecimal", "[0x10]", IOTPKI_ERR_SYNTAX },
 		{ "J07 depth 17", "[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]", IOTPKI_ERR_LIMIT },
-		{ "J07 depth 17, mixed", "[{\"a\":[{\"a\":[{\"a\":[{\"a\":[{\"a\":[{\"a\":[{\"a\":[{\"a\":[",
+		{ "J07 depth 17, mixed",
+		  "[{\"a\":[{\"a\":[{\"a\":[{\"a\":[{\"a\":[{\"a\":[{\"a\":[{\"a\":[",
 		  IOTPKI_ERR_LIMIT },
 		{ "J13 not UTF-8", "[\"\xff\"]", IOTPKI_ERR_SYNTAX },
 		{ "J13 overlong UTF-8", "[\"\xc0\xaf\"]", IOTPKI_ERR_SYNTAX },
@@ -88,7 +90,8 @@ static void raw_nul(void **state)
 	(void)state;
 	static const char in_string[] = "[\"a\0b\"]", after[] = "{}\0";
 	CLEANUP(json_release) struct json_t *root = NULL;
-	assert_int_equal(read_text(in_string, sizeof(in_string) - 1, &root, NULL), IOTPKI_ERR_SYNTAX);
+	assert_int_equal(read_text(in_string, sizeof(in_string) - 1, &root, NULL),
+			 IOTPKI_ERR_SYNTAX);
 	assert_int_equal(read_text(after, sizeof(after) - 1, &root, NULL), IOTPKI_ERR_SYNTAX);
 }
 
@@ -165,8 +168,10 @@ static void members(void **state)
 		const char *blamed; /* the key that the message names; NULL: good */
 	} rows[] = {
 		{ "least", "{\"text\":\"a\",\"number\":-5}", NULL },
-		{ "all", "{\"text\":\"abc\",\"number\":5,\"flag\":true,\"hash\":\"" HASH
-			 "\",\"object\":{},\"array\":[0],\"more\":null}", NULL },
+		{ "all",
+		  "{\"text\":\"abc\",\"number\":5,\"flag\":true,\"hash\":\"" HASH
+		  "\",\"object\":{},\"array\":[0],\"more\":null}",
+		  NULL },
 		{ "missing", "{\"number\":1}", "text" },
 		{ "other case", "{\"Text\":\"a\",\"number\":1}", "text" },
 		{ "nested", "{\"x\":{\"text\":\"a\"},\"number\":1}", "text" },
@@ -184,11 +189,15 @@ static void members(void **state)
 		{ "flag is 1", "{\"text\":\"a\",\"number\":1,\"flag\":1}", "flag" },
 		{ "flag is null", "{\"text\":\"a\",\"number\":1,\"flag\":null}", "flag" },
 		{ "flag is text", "{\"text\":\"a\",\"number\":1,\"flag\":\"true\"}", "flag" },
-		{ "J12 63 digits", "{\"text\":\"a\",\"number\":1,\"hash\":\"0112233445566778899aab"
-				   "bccddeeff00112233445566778899aabbccddeeff\"}", "hash" },
+		{ "J12 63 digits",
+		  "{\"text\":\"a\",\"number\":1,\"hash\":\"0112233445566778899aab"
+		  "bccddeeff00112233445566778899aabbccddeeff\"}",
+		  "hash" },
 		{ "J12 65 digits", "{\"text\":\"a\",\"number\":1,\"hash\":\"" HASH "0\"}", "hash" },
-		{ "J12 upper case", "{\"text\":\"a\",\"number\":1,\"hash\":\"00112233445566778899AABB"
-				    "CCDDEEFF00112233445566778899aabbccddeeff\"}", "hash" },
+		{ "J12 upper case",
+		  "{\"text\":\"a\",\"number\":1,\"hash\":\"00112233445566778899AABB"
+		  "CCDDEEFF00112233445566778899aabbccddeeff\"}",
+		  "hash" },
 		{ "object is an array", "{\"text\":\"a\",\"number\":1,\"object\":[]}", "object" },
 		{ "array is empty", "{\"text\":\"a\",\"number\":1,\"array\":[]}", "array" },
 		{ "array is long", "{\"text\":\"a\",\"number\":1,\"array\":[1,2,3]}", "array" },
@@ -197,7 +206,8 @@ static void members(void **state)
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		CLEANUP(json_release) struct json_t *root = NULL;
-		assert_int_equal(read_text(rows[i].text, strlen(rows[i].text), &root, NULL), IOTPKI_OK);
+		assert_int_equal(read_text(rows[i].text, strlen(rows[i].text), &root, NULL),
+				 IOTPKI_OK);
 		struct all all = { 0 };
 		struct iotpki_detail detail = { 0 };
 		const enum iotpki_err err =
@@ -212,12 +222,14 @@ static void members(void **state)
 static void values(void **state)
 {
 	(void)state;
-	static const char text[] = "{\"text\":\"ab\",\"number\":-3,\"flag\":true,\"hash\":\"" HASH
-				   "\",\"object\":{\"k\":null},\"array\":[7,{\"s\":\"\\u00e9\\n\"}]}";
+	static const char text[] =
+		"{\"text\":\"ab\",\"number\":-3,\"flag\":true,\"hash\":\"" HASH
+		"\",\"object\":{\"k\":null},\"array\":[7,{\"s\":\"\\u00e9\\n\"}]}";
 	CLEANUP(json_release) struct json_t *root = NULL;
 	assert_int_equal(read_text(text, strlen(text), &root, NULL), IOTPKI_OK);
 	struct all all = { 0 };
-	assert_int_equal(json_fields(root, all_fields, ARRAY_LEN(all_fields), &all, NULL), IOTPKI_OK);
+	assert_int_equal(json_fields(root, all_fields, ARRAY_LEN(all_fields), &all, NULL),
+			 IOTPKI_OK);
 	assert_string_equal(all.text, "ab");
 	assert_int_equal(all.number, -3);
 	assert_true(all.flag);
@@ -277,9 +289,9 @@ static void writing_text(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(reading),	     cmocka_unit_test(raw_nul),
-		cmocka_unit_test(caps),		     cmocka_unit_test(place_of_an_error),
-		cmocka_unit_test(members),	     cmocka_unit_test(values),
+		cmocka_unit_test(reading),      cmocka_unit_test(raw_nul),
+		cmocka_unit_test(caps),         cmocka_unit_test(place_of_an_error),
+		cmocka_unit_test(members),      cmocka_unit_test(values),
 		cmocka_unit_test(writing_text),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

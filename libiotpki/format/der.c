@@ -74,8 +74,8 @@ bool der_take_integer(struct der *in, struct der *content_out)
 	if (!der_take(in, DER_INTEGER, &got) || got.left == 0)
 		return false;
 	/* X.690 8.3.2: the first nine bits are not all equal. */
-	if (got.left > 1 && ((got.at[0] == 0x00 && got.at[1] < 0x80) ||
-			     (got.at[0] == 0xff && got.at[1] >= 0x80)))
+	if (got.left > 1 &&
+	    ((got.at[0] == 0x00 && got.at[1] < 0x80) || (got.at[0] == 0xff && got.at[1] >= 0x80)))
 		return false;
 	*content_out = got;
 	return true;

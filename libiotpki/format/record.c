@@ -61,7 +61,8 @@ static const struct known {
 	bool (*take)(const char *text, size_t len, struct iotpki_record *record);
 	const char *form;
 } known[] = {
-	{ "sha256", take_sha256, "64 lower-case hex digits" }, /* the first: every value begins with it */
+	{ "sha256", take_sha256,
+	  "64 lower-case hex digits" }, /* the first: every value begins with it */
 	{ "ssh", take_ssh, "SHA256: and 43 base64 characters" },
 	{ "status", take_status, "revoked" },
 	{ "ex", take_ex, "unix seconds" },
@@ -108,8 +109,8 @@ static enum iotpki_err take_field(struct scan *scan, const char *field, size_t l
 
 	const unsigned int bit = 1U << (match - known);
 	if ((scan->seen & bit) != 0)
-		return detail_set(scan->detail, IOTPKI_ERR_SYNTAX, 1, column, "second %s=",
-				  match->key);
+		return detail_set(scan->detail, IOTPKI_ERR_SYNTAX, 1, column,
+				  "second %s=", match->key);
 	scan->seen |= bit;
 	if (match->take(field + key + 1, len - key - 1, &scan->record))
 		return IOTPKI_OK;
@@ -136,8 +137,8 @@ enum iotpki_err iotpki_record_parse(const char *value, size_t len, struct iotpki
 {
 	memset(record_out, 0, sizeof(*record_out));
 	if (len > IOTPKI_VALUE_MAX)
-		return detail_set(detail, IOTPKI_ERR_LIMIT, 0, 0,
-				  "value is longer than %d bytes", IOTPKI_VALUE_MAX);
+		return detail_set(detail, IOTPKI_ERR_LIMIT, 0, 0, "value is longer than %d bytes",
+				  IOTPKI_VALUE_MAX);
 	for (size_t i = 0; i < len; i++)
 		if (!text_printable(value + i, 1))
 			return detail_set(detail, IOTPKI_ERR_SYNTAX, 1, (unsigned int)i + 1,
@@ -161,7 +162,8 @@ enum iotpki_err iotpki_record_format(const struct iotpki_record *record, char *o
 	if (record->has_ex)
 		(void)snprintf(ex, sizeof(ex), "|ex=%" PRId64, record->ex_s);
 
-	const int len = snprintf(out, size, "sha256=%s%s%s%s%s", hex, record->has_ssh ? "|ssh=" : "",
-				 ssh, record->revoked ? "|status=revoked" : "", ex);
+	const int len =
+		snprintf(out, size, "sha256=%s%s%s%s%s", hex, record->has_ssh ? "|ssh=" : "", ssh,
+			 record->revoked ? "|status=revoked" : "", ex);
 	return len < 0 || (size_t)len >= size ? IOTPKI_ERR_LIMIT : IOTPKI_OK;
 }

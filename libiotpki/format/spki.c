@@ -32,8 +32,9 @@ static enum iotpki_err split_ec(struct der params, struct der bits, struct sshke
 {
 	struct der oid;
 	if (!der_take(&params, DER_OID, &oid) || params.left != 0)
-		return detail_set(detail, IOTPKI_ERR_UNSUPPORTED, 0, 0,
-				  "the key's curve is not named: explicit parameters are not taken");
+		return detail_set(
+			detail, IOTPKI_ERR_UNSUPPORTED, 0, 0,
+			"the key's curve is not named: explicit parameters are not taken");
 	for (size_t i = 0; i < ARRAY_LEN(curves); i++) {
 		if (!der_equal(&oid, curves[i].oid, curves[i].oid_len))
 			continue;

@@ -10,7 +10,7 @@
 enum {
 	RSA_BITS_MIN = 2048,
 	RSA_BITS_MAX = 8192,
-	RSA_EXPONENT_MAX = 8, /* bytes */
+	RSA_EXPONENT_MAX = 8,  /* bytes */
 	LINE_MAX_BYTES = 8192, /* with its comment; sshd reads no longer ones either */
 };
 
@@ -119,9 +119,10 @@ static enum iotpki_err check_rsa(const struct sshkey_parts *parts, enum sshkey_c
 		return detail_set(detail, IOTPKI_ERR_SYNTAX, 0, 0,
 				  "the RSA modulus is not a positive number in shortest form");
 	if (bits < RSA_BITS_MIN || bits > RSA_BITS_MAX)
-		return detail_set(detail, bits > RSA_BITS_MAX ? IOTPKI_ERR_LIMIT : IOTPKI_ERR_CRYPTO,
-				  0, 0, "RSA key of %zu bits; %d to %d are taken", bits,
-				  RSA_BITS_MIN, RSA_BITS_MAX);
+		return detail_set(detail,
+				  bits > RSA_BITS_MAX ? IOTPKI_ERR_LIMIT : IOTPKI_ERR_CRYPTO, 0, 0,
+				  "RSA key of %zu bits; %d to %d are taken", bits, RSA_BITS_MIN,
+				  RSA_BITS_MAX);
 	if (parts->modulus.at[parts->modulus.left - 1] % 2 == 0)
 		return detail_set(detail, IOTPKI_ERR_CRYPTO, 0, 0, "the RSA modulus is even");
 	return checks == SSHKEY_FULL ? sshkey_check_modulus(&parts->modulus, detail) : IOTPKI_OK;
@@ -133,8 +134,9 @@ static enum iotpki_err check_point(const struct sshkey_parts *parts, enum sshkey
 	const struct algorithm *algorithm = &algorithms[parts->type];
 	const struct der *point = &parts->point;
 	if (algorithm->curve != NULL && point->left > 0 && (point->at[0] == 2 || point->at[0] == 3))
-		return detail_set(detail, IOTPKI_ERR_UNSUPPORTED, 0, 0,
-				  "the key's point is compressed; only uncompressed points are taken");
+		return detail_set(
+			detail, IOTPKI_ERR_UNSUPPORTED, 0, 0,
+			"the key's point is compressed; only uncompressed points are taken");
 	if (point->left != algorithm->point_len || (algorithm->curve != NULL && point->at[0] != 4))
 		return detail_set(detail, IOTPKI_ERR_SYNTAX, 0, 0,
 				  "the key's point is not of %zu bytes or not uncompressed",
@@ -150,8 +152,8 @@ enum iotpki_err sshkey_build(const struct sshkey_parts *parts, enum sshkey_check
 {
 	memset(key_out, 0, sizeof(*key_out));
 	const bool rsa = parts->type == IOTPKI_SSHKEY_RSA;
-	enum iotpki_err err = rsa ? check_rsa(parts, checks, detail)
-				  : check_point(parts, checks, detail);
+	enum iotpki_err err =
+		rsa ? check_rsa(parts, checks, detail) : check_point(parts, checks, detail);
 	if (err != IOTPKI_OK)
 		return err;
 
@@ -198,7 +200,8 @@ static enum iotpki_err read_blob(enum iotpki_sshkey_type type, struct der blob,
 	if (!split_blob(blob, &parts))
 		return detail_set(detail, IOTPKI_ERR_SYNTAX, 0, 0,
 				  "the key is not of the form of %s: cut off, too long, or of "
-				  "another curve", name);
+				  "another curve",
+				  name);
 	return sshkey_build(&parts, checks, key_out, detail);
 }
 
@@ -262,7 +265,8 @@ enum iotpki_err sshkey_read_line(const char *line, size_t len, enum sshkey_check
 }
 
 enum iotpki_err iotpki_sshkey_parse_line(const char *line, size_t len,
-					 struct iotpki_sshkey *key_out, struct iotpki_detail *detail)
+					 struct iotpki_sshkey *key_out,
+					 struct iotpki_detail *detail)
 {
 	return sshkey_read_line(line, len, SSHKEY_FULL, key_out, detail);
 }

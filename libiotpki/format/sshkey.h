@@ -20,14 +20,15 @@ enum sshkey_checks { SSHKEY_STRUCTURE, SSHKEY_FULL };
 /** A key in parts that point into what was read. */
 struct sshkey_parts {
 	enum iotpki_sshkey_type type;
-	struct der point;   /* EC: 04 x y; Ed25519: the 32 bytes */
+	struct der point;    /* EC: 04 x y; Ed25519: the 32 bytes */
 	struct der exponent; /* RSA, as a positive shortest two's complement number */
 	struct der modulus;
 };
 
 /** Check the parts and write the key in its one wire form. key_out is all zero unless IOTPKI_OK. */
 enum iotpki_err sshkey_build(const struct sshkey_parts *parts, enum sshkey_checks checks,
-			     struct iotpki_sshkey *key_out, struct iotpki_detail *detail) MUST_CHECK;
+			     struct iotpki_sshkey *key_out,
+			     struct iotpki_detail *detail) MUST_CHECK;
 /** The same as iotpki_sshkey_parse_line with the checks chosen. */
 enum iotpki_err sshkey_read_line(const char *line, size_t len, enum sshkey_checks checks,
 				 struct iotpki_sshkey *key_out,

@@ -73,7 +73,8 @@ static void good_values(void **state)
 		struct iotpki_record got;
 		struct iotpki_detail detail = { 0 };
 		char text[IOTPKI_VALUE_MAX + 1];
-		if (iotpki_record_parse(rows[i].value, strlen(rows[i].value), &got, &detail) != IOTPKI_OK)
+		if (iotpki_record_parse(rows[i].value, strlen(rows[i].value), &got, &detail) !=
+		    IOTPKI_OK)
 			fail_msg("row %zu: %s: %s", i, rows[i].value, detail.message);
 		if (got.sha256[31] != 0x1f || got.has_ssh != rows[i].ssh ||
 		    got.revoked != rows[i].revoked || got.has_ex != rows[i].ex ||
@@ -99,7 +100,8 @@ static void bad_values(void **state)
 		{ "no sha256", "ssh=" FP, 1 },
 		{ "sha256 not first", "ex=1|" SHA, 1 },
 		{ "unknown field first", "v=1|" SHA, 1 },
-		{ "upper-case hex", "sha256=000102030405060708090A0b0c0d0e0f101112131415161718191a1b1c1d1e1f", 8 },
+		{ "upper-case hex",
+		  "sha256=000102030405060708090A0b0c0d0e0f101112131415161718191a1b1c1d1e1f", 8 },
 		{ "short hash", "sha256=00", 8 },
 		{ "long hash", SHA "0", 8 },
 		{ "second sha256", SHA "|" SHA, 73 },
@@ -110,9 +112,11 @@ static void bad_values(void **state)
 		{ "status in capitals", SHA "|status=Revoked", 80 },
 		{ "empty status", SHA "|status=", 80 },
 		{ "ssh in MD5", SHA "|ssh=MD5:00", 77 },
-		{ "ssh too short", SHA "|ssh=SHA256:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh", 77 },
+		{ "ssh too short", SHA "|ssh=SHA256:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh",
+		  77 },
 		{ "ssh with padding", SHA "|ssh=" FP "=", 77 },
-		{ "ssh with unused bits", SHA "|ssh=SHA256:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh9", 77 },
+		{ "ssh with unused bits",
+		  SHA "|ssh=SHA256:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh9", 77 },
 		{ "ex negative", SHA "|ex=-1", 76 },
 		{ "ex with a leading zero", SHA "|ex=01", 76 },
 		{ "ex empty", SHA "|ex=", 76 },
@@ -201,7 +205,8 @@ static void fingerprint_rows(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		uint8_t got[IOTPKI_SHA256_LEN];
 		char back[IOTPKI_FINGERPRINT_TEXT_SIZE];
-		if (iotpki_fingerprint_parse(rows[i].text, strlen(rows[i].text), got) != rows[i].want)
+		if (iotpki_fingerprint_parse(rows[i].text, strlen(rows[i].text), got) !=
+		    rows[i].want)
 			fail_msg("row %zu: %s", i, rows[i].text);
 		if (!rows[i].want)
 			continue;
@@ -213,12 +218,9 @@ static void fingerprint_rows(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(name_rows),
-		cmocka_unit_test(good_values),
-		cmocka_unit_test(bad_values),
-		cmocka_unit_test(a_nul_is_no_end),
-		cmocka_unit_test(length_is_capped),
-		cmocka_unit_test(revocation_always_fits),
+		cmocka_unit_test(name_rows),        cmocka_unit_test(good_values),
+		cmocka_unit_test(bad_values),       cmocka_unit_test(a_nul_is_no_end),
+		cmocka_unit_test(length_is_capped), cmocka_unit_test(revocation_always_fits),
 		cmocka_unit_test(fingerprint_rows),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -31,7 +31,8 @@ static int vectors_read(void **state)
 {
 	static struct vectors vectors;
 	char path[512];
-	(void)snprintf(path, sizeof(path), "%s/vectors/sshkeys.txt", secure_getenv("TEST_SOURCE_DIR"));
+	(void)snprintf(path, sizeof(path), "%s/vectors/sshkeys.txt",
+		       secure_getenv("TEST_SOURCE_DIR"));
 	FILE *file = fopen(path, "r");
 	if (file == NULL)
 		return -1;
@@ -97,7 +98,8 @@ static void vectors_come_back_byte_for_byte(void **state)
 		char line[2048];
 		(void)snprintf(line, sizeof(line), "%s %s a \"comment\", \xc3\xa9", row->type,
 			       row->base64);
-		assert_int_equal(iotpki_sshkey_parse_line(line, strlen(line), &key, &detail), IOTPKI_OK);
+		assert_int_equal(iotpki_sshkey_parse_line(line, strlen(line), &key, &detail),
+				 IOTPKI_OK);
 		check_prints_as(&key, row);
 	}
 }
@@ -109,8 +111,8 @@ static void spki_cut_anywhere_is_refused(void **state)
 		uint8_t spki[2048];
 		size_t len = sizeof(spki) - 1;
 		struct iotpki_sshkey key;
-		assert_true(base64_decode(vectors->rows[i].spki, strlen(vectors->rows[i].spki), true,
-					  spki, &len));
+		assert_true(base64_decode(vectors->rows[i].spki, strlen(vectors->rows[i].spki),
+					  true, spki, &len));
 		for (size_t cut = 0; cut < len; cut++)
 			if (iotpki_sshkey_from_spki(spki, cut, &key, NULL) == IOTPKI_OK)
 				fail_msg("%s cut to %zu", vectors->rows[i].name, cut);
@@ -143,8 +145,8 @@ static const struct {
 	  ECDSA256 NISTP256 "0000004104" GX GY, IOTPKI_OK },
 	{ "S01 trailing byte", "ecdsa-sha2-nistp256", ECDSA256 NISTP256 "0000004104" GX GY "00",
 	  IOTPKI_ERR_SYNTAX },
-	{ "S01 cut off", "ecdsa-sha2-nistp256",
-	  ECDSA256 NISTP256 "0000004104" GX, IOTPKI_ERR_SYNTAX },
+	{ "S01 cut off", "ecdsa-sha2-nistp256", ECDSA256 NISTP256 "0000004104" GX,
+	  IOTPKI_ERR_SYNTAX },
 	{ "S01 inner type is not the outer", "ecdsa-sha2-nistp384",
 	  ECDSA256 NISTP256 "0000004104" GX GY, IOTPKI_ERR_SYNTAX },
 	{ "S01 empty blob", "ssh-ed25519", "", IOTPKI_ERR_SYNTAX },
@@ -166,19 +168,24 @@ static const struct {
 	{ "S04 Ed25519 identity", "ssh-ed25519", ED25519 "0000002001" ZERO31, IOTPKI_ERR_CRYPTO },
 	{ "S04 Ed25519 identity with the sign bit", "ssh-ed25519",
 	  ED25519 "0000002001000000000000000000000000000000000000000000000000000000"
-	  "00000080", IOTPKI_ERR_CRYPTO },
+		  "00000080",
+	  IOTPKI_ERR_CRYPTO },
 	{ "S04 Ed25519 order 2", "ssh-ed25519",
 	  ED25519 "00000020ecffffffffffffffffffffffffffffffffffffffffffffffffffffff"
-	  "ffffff7f", IOTPKI_ERR_CRYPTO },
+		  "ffffff7f",
+	  IOTPKI_ERR_CRYPTO },
 	{ "S04 Ed25519 order 8", "ssh-ed25519",
 	  ED25519 "0000002026e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b1380288"
-	  "6d53fc05", IOTPKI_ERR_CRYPTO },
+		  "6d53fc05",
+	  IOTPKI_ERR_CRYPTO },
 	{ "S04 Ed25519 order 8, the other", "ssh-ed25519",
 	  ED25519 "00000020c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd77"
-	  "92ac03fa", IOTPKI_ERR_CRYPTO },
+		  "92ac03fa",
+	  IOTPKI_ERR_CRYPTO },
 	{ "S04 Ed25519 y = p + 1, the identity spelled another way", "ssh-ed25519",
 	  ED25519 "00000020eeffffffffffffffffffffffffffffffffffffffffffffffffffffff"
-	  "ffffff7f", IOTPKI_ERR_CRYPTO },
+		  "ffffff7f",
+	  IOTPKI_ERR_CRYPTO },
 	{ "S04 Ed25519 y = 2 is on no point", "ssh-ed25519", ED25519 "0000002002" ZERO31,
 	  IOTPKI_ERR_CRYPTO },
 	{ "Ed25519 y = 3 is a point", "ssh-ed25519", ED25519 "0000002003" ZERO31, IOTPKI_OK },
@@ -233,8 +240,8 @@ static size_t put_number(uint8_t *out, const uint8_t *number, size_t len)
 static const struct {
 	const char *name;
 	const char *exponent;
-	size_t bits;	 /* of the modulus */
-	uint8_t last;	 /* its last byte */
+	size_t bits;     /* of the modulus */
+	uint8_t last;    /* its last byte */
 	bool zero_first; /* a zero byte that is not needed */
 	enum iotpki_err want;
 } rsa_rows[] = {
@@ -292,7 +299,8 @@ static void rsa_number_rows(void **state)
 		struct iotpki_detail detail = { 0 };
 		const enum iotpki_err got = try_rsa(i, &detail);
 		if (got != rsa_rows[i].want)
-			fail_msg("%s: %s: %s", rsa_rows[i].name, iotpki_strerror(got), detail.message);
+			fail_msg("%s: %s: %s", rsa_rows[i].name, iotpki_strerror(got),
+				 detail.message);
 	}
 }
 
@@ -370,7 +378,8 @@ static void line_rows(void **state)
 	char huge[8300];
 	memset(huge, 'A', sizeof(huge));
 	memcpy(huge, "ssh-rsa ", 8);
-	assert_int_equal(iotpki_sshkey_parse_line(huge, sizeof(huge), &key, NULL), IOTPKI_ERR_LIMIT);
+	assert_int_equal(iotpki_sshkey_parse_line(huge, sizeof(huge), &key, NULL),
+			 IOTPKI_ERR_LIMIT);
 	assert_int_equal(iotpki_sshkey_parse_line(huge, 4000, &key, NULL), IOTPKI_ERR_LIMIT);
 }
 
@@ -387,7 +396,8 @@ static void structure_alone_takes_a_point_off_the_curve(void **state)
 	assert_true(hex_decode(hex, 2 * len, blob, len));
 	memcpy(text, line, strlen(line));
 	(void)base64_encode(blob, len, true, text + strlen(line));
-	assert_int_equal(sshkey_read_line(text, strlen(text), SSHKEY_STRUCTURE, &key, NULL), IOTPKI_OK);
+	assert_int_equal(sshkey_read_line(text, strlen(text), SSHKEY_STRUCTURE, &key, NULL),
+			 IOTPKI_OK);
 	assert_int_equal(sshkey_read_line(text, strlen(text), SSHKEY_FULL, &key, NULL),
 			 IOTPKI_ERR_CRYPTO);
 }
@@ -398,18 +408,31 @@ static const struct {
 	const char *hex;
 	enum iotpki_err want;
 } spki_rows[] = {
-	{ "X04 X25519", "302a300506032b656e032100" "03" ZERO31, IOTPKI_ERR_UNSUPPORTED },
-	{ "X04 Ed448", "3043300506032b6571033a00" "03" ZERO31 "0000000000000000000000000000000000"
-		       "0000000000000000", IOTPKI_ERR_UNSUPPORTED },
-	{ "X04 compressed P-256", "3039301306072a8648ce3d020106082a8648ce3d030107032200" "03" GX,
+	{ "X04 X25519",
+	  "302a300506032b656e032100"
+	  "03" ZERO31,
+	  IOTPKI_ERR_UNSUPPORTED },
+	{ "X04 Ed448",
+	  "3043300506032b6571033a00"
+	  "03" ZERO31 "0000000000000000000000000000000000"
+	  "0000000000000000",
+	  IOTPKI_ERR_UNSUPPORTED },
+	{ "X04 compressed P-256",
+	  "3039301306072a8648ce3d020106082a8648ce3d030107032200"
+	  "03" GX,
 	  IOTPKI_ERR_UNSUPPORTED },
 	{ "X04 point at infinity", "3019301306072a8648ce3d020106082a8648ce3d03010703020000",
 	  IOTPKI_ERR_SYNTAX },
 	{ "X04 secp256k1", "3056301006072a8648ce3d020106052b8104000a03420004" GX GY,
 	  IOTPKI_ERR_UNSUPPORTED },
-	{ "X04 secp112r1", "3032301006072a8648ce3d020106052b81040006031e0004" "09487239995a5ee76b55f9c2f098"
-			   "a89ce5af8724c0a23e0e0ff77500", IOTPKI_ERR_UNSUPPORTED },
-	{ "X04 explicit parameters", "3056301006072a8648ce3d020130050603550400" "03420004" GX GY,
+	{ "X04 secp112r1",
+	  "3032301006072a8648ce3d020106052b81040006031e0004"
+	  "09487239995a5ee76b55f9c2f098"
+	  "a89ce5af8724c0a23e0e0ff77500",
+	  IOTPKI_ERR_UNSUPPORTED },
+	{ "X04 explicit parameters",
+	  "3056301006072a8648ce3d020130050603550400"
+	  "03420004" GX GY,
 	  IOTPKI_ERR_UNSUPPORTED },
 	{ "a good one", "3059301306072a8648ce3d020106082a8648ce3d03010703420004" GX GY, IOTPKI_OK },
 	{ "off the curve", "3059301306072a8648ce3d020106082a8648ce3d03010703420004" GX GY_OFF,
@@ -418,10 +441,17 @@ static const struct {
 	  IOTPKI_ERR_SYNTAX },
 	{ "unused bits", "3059301306072a8648ce3d020106082a8648ce3d03010703420104" GX GY,
 	  IOTPKI_ERR_SYNTAX },
-	{ "indefinite length", "3080301306072a8648ce3d020106082a8648ce3d03010703420004" GX GY "0000",
+	{ "indefinite length",
+	  "3080301306072a8648ce3d020106082a8648ce3d03010703420004" GX GY "0000",
 	  IOTPKI_ERR_SYNTAX },
-	{ "Ed25519 with parameters", "302c300706032b65700500032100" "03" ZERO31, IOTPKI_ERR_SYNTAX },
-	{ "Ed25519", "302a300506032b6570032100" "03" ZERO31, IOTPKI_OK },
+	{ "Ed25519 with parameters",
+	  "302c300706032b65700500032100"
+	  "03" ZERO31,
+	  IOTPKI_ERR_SYNTAX },
+	{ "Ed25519",
+	  "302a300506032b6570032100"
+	  "03" ZERO31,
+	  IOTPKI_OK },
 };
 
 static void spki_form_rows(void **state)

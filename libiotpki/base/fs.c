@@ -260,8 +260,13 @@ enum iotpki_err fs_mkdir(const char *path, mode_t mode, struct iotpki_detail *de
 			continue;
 		const char kept = part[i];
 		part[i] = '\0';
-		if (mkdir(part, mode) != 0 && errno != EEXIST)
+		if (mkdir(part, mode) == 0) {
+			const enum iotpki_err err = sync_parent(part, detail);
+			if (err != IOTPKI_OK)
+				return err;
+		} else if (errno != EEXIST) {
 			return failed("make the directory", part, errno, detail);
+		}
 		part[i] = kept;
 	}
 	return IOTPKI_OK;

@@ -44,7 +44,7 @@ enum iotpki_err fs_write(const char *path, const void *data, size_t len, mode_t 
 /** Create path durably with mode; IOTPKI_ERR_EXISTS if it is there: never overwrites. */
 enum iotpki_err fs_create(const char *path, const void *data, size_t len, mode_t mode,
 			  struct iotpki_detail *detail) MUST_CHECK;
-/** mkdir -p of the last components that are missing, each with mode. */
+/** mkdir -p of the last components that are missing, each with mode, each durable. */
 enum iotpki_err fs_mkdir(const char *path, mode_t mode, struct iotpki_detail *detail) MUST_CHECK;
 /** Take an exclusive lock on a lock file (created 0600); held until *fd_out is closed. Waits. */
 enum iotpki_err fs_lock(const char *path, int *fd_out, struct iotpki_detail *detail) MUST_CHECK;

@@ -1,0 +1,339 @@
+/* What the device manager does to a name, and how all B-nodes learn of it. */
+#include "manager/manager.h"
+
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/fs.h"
+#include "base/parse.h"
+
+#define YEARS_10_S (INT64_C(3653) * 86400) /* design 6: no registration lasts longer at once */
+
+bool manager_done(const struct manager_report *report)
+{
+	for (size_t i = 0; i < report->count; i++)
+		if (report->node[i].state != MANAGER_LEVEL)
+			return false;
+	return report->count > 0;
+}
+
+const char *manager_state_name(enum manager_state state)
+{
+	static const char *const names[] = { "not-asked", "level", "refused", "unreachable",
+					     "broken" };
+	return (size_t)state < ARRAY_LEN(names) ? names[state] : "unknown";
+}
+
+enum iotpki_err manager_lock(const char *dir, int *fd_out, struct iotpki_detail *detail)
+{
+	char path[PATH_MAX];
+	const int len = snprintf(path, sizeof(path), "%s/lock", dir);
+	if (len < 0 || (size_t)len >= sizeof(path))
+		return detail_set(detail, IOTPKI_ERR_LIMIT, 0, 0,
+				  "the path of the store is too long");
+	return fs_lock(path, fd_out, detail);
+}
+
+/* ---- sending ---- */
+
+static enum manager_state send_step(const struct manager *manager, size_t node,
+				    const struct store_step *step, enum tx_reason *reason_out)
+{
+	for (size_t i = 0; i < step->count; i++) {
+		const enum manager_state state = manager->transport.submit(
+			manager->transport.context, node, step->part[i].der.data,
+			step->part[i].der.len, step->part[i].txid, reason_out);
+		if (state != MANAGER_LEVEL)
+			return state;
+	}
+	return MANAGER_LEVEL;
+}
+
+/*
+ * The newest step first where it can be (an UPDATE or a REVOKE should count at once); a node that
+ * lacks what was before it refuses, and then gets everything in order. Each of them is taken again
+ * by a node that has it. A registration always goes in order: its REGISTER may not be shown to a
+ * node before that node has the PREORDER that hides it (paper II, two-step commit).
+ */
+static enum manager_state send_all(const struct manager *manager, size_t node,
+				   const struct store_name *name, enum tx_reason *reason_out)
+{
+	const struct store_step *last = &name->steps[name->step_count - 1];
+	if (last->count == 1) {
+		const enum manager_state state = send_step(manager, node, last, reason_out);
+		if (state != MANAGER_REFUSED)
+			return state;
+	}
+	for (size_t i = 0; i < name->step_count; i++) {
+		const enum manager_state state =
+			send_step(manager, node, &name->steps[i], reason_out);
+		if (state != MANAGER_LEVEL)
+			return state;
+	}
+	return MANAGER_LEVEL;
+}
+
+static enum iotpki_err send_to_nodes(const struct manager *manager, struct store_name *name,
+				     struct manager_report *report, struct iotpki_detail *detail)
+{
+	*report = (struct manager_report){ .count = manager->config->node_count };
+	for (size_t i = 0; i < report->count; i++)
+		report->node[i].state = send_all(manager, i, name, &report->node[i].reason);
+	if (!manager_done(report) || name->level == name->step_count)
+		return IOTPKI_OK;
+	return store_set_level(manager->dir, name, name->step_count, detail);
+}
+
+/* ---- signing ---- */
+
+/* The name as the ledgers know it. One list, one prefix: the bytes that are signed are the same for all. */
+static enum iotpki_err nvs_name(const struct manager *manager, const char *name,
+				char out[static IOTPKI_NVS_NAME_MAX + 1],
+				struct iotpki_detail *detail)
+{
+	const struct config *config = manager->config;
+	if (config->node_count == 0)
+		return detail_set(detail, IOTPKI_ERR_ARGUMENT, 0, 0,
+				  "no B-nodes are listed: dm init --bnode URL --pin PIN");
+	for (size_t i = 1; i < config->node_count; i++)
+		if (strcmp(config->nodes[i].name_prefix, config->nodes[0].name_prefix) != 0)
+			return detail_set(detail, IOTPKI_ERR_UNSUPPORTED, 0, 0,
+					  "B-nodes with different name_prefix in one list: not in "
+					  "this release");
+	(void)snprintf(out, IOTPKI_NVS_NAME_MAX + 1, "%s%s", config->nodes[0].name_prefix, name);
+	return IOTPKI_OK;
+}
+
+static enum iotpki_err sign_part(const struct manager *manager, const struct tx *tx,
+				 struct store_step *step, struct iotpki_detail *detail)
+{
+	const size_t at = step->count;
+	struct buf *der = &step->part[at].der;
+	*der = (struct buf)BUF_INIT(TX_DER_MAX);
+	step->part[at].tx = *tx;
+	step->count++;
+	enum iotpki_err err = tx_sign(tx, manager->owner, der, detail);
+	if (err != IOTPKI_OK)
+		return err;
+	/* What is stored is what any node would read from it, never what we meant to sign. */
+	const enum tx_reason reason =
+		tx_verify(der->data, der->len, &step->part[at].tx, step->part[at].txid, detail);
+	return reason == TX_OK ? IOTPKI_OK : IOTPKI_ERR_INTERNAL;
+}
+
+static void start_tx(const struct manager *manager, enum tx_op op, const char *name,
+		     int64_t not_before_s, struct tx *tx)
+{
+	*tx = (struct tx){ .op = op };
+	const int64_t now_s = manager->clock->now_s(manager->clock);
+	/* The ledger refuses a time before the name's last one: a clock may have been set back. */
+	tx->time_s = now_s > not_before_s ? now_s : not_before_s;
+	memcpy(tx->owner, identity_cert(manager->owner)->spki_sha256, SHA256_LEN);
+	(void)snprintf(tx->name, sizeof(tx->name), "%s", name);
+}
+
+static enum iotpki_err check_end(int64_t expires_s, const struct tx *tx,
+				 const struct store_state *now, struct iotpki_detail *detail)
+{
+	if (expires_s <= tx->time_s)
+		return detail_set(detail, IOTPKI_ERR_ARGUMENT, 0, 0,
+				  "the end of the registration must lie in the future");
+	if (expires_s - tx->time_s > YEARS_10_S)
+		return detail_set(detail, IOTPKI_ERR_ARGUMENT, 0, 0,
+				  "a registration lasts at most 10 years");
+	if (now != NULL && expires_s < now->expires_s)
+		return detail_set(
+			detail, IOTPKI_ERR_ARGUMENT, 0, 0,
+			"the end of a registration cannot be brought forward; revoke it instead");
+	return IOTPKI_OK;
+}
+
+/* PREORDER and REGISTER are signed and stored together, so that the salt can never be lost between them. */
+static enum iotpki_err sign_registration(const struct manager *manager, const struct tx *wanted,
+					 struct store_step *step, struct iotpki_detail *detail)
+{
+	struct tx registration = *wanted;
+	enum iotpki_err err = manager->random->fill(manager->random, registration.salt,
+						    sizeof(registration.salt));
+	if (err != IOTPKI_OK)
+		return err;
+	struct tx preorder;
+	start_tx(manager, TX_PREORDER, "", registration.time_s, &preorder);
+	preorder.time_s = registration.time_s;
+	err = tx_commit(registration.salt, registration.owner, registration.name, preorder.commit);
+	if (err == IOTPKI_OK)
+		err = sign_part(manager, &preorder, step, detail);
+	if (err == IOTPKI_OK)
+		err = sign_part(manager, &registration, step, detail);
+	return err;
+}
+
+/* ---- the verbs ---- */
+
+static bool expired(const struct manager *manager, const struct store_state *state)
+{
+	return manager->clock->now_s(manager->clock) >= state->expires_s;
+}
+
+/* The registration has begun and is not everywhere yet, with this very value: go on with it. */
+static bool resumes(const struct store_name *name, const struct store_state *state,
+		    const char *value)
+{
+	return name->level < name->step_count && strcmp(state->value, value) == 0 &&
+	       name->steps[name->step_count - 1].count == 2;
+}
+
+static enum iotpki_err load_or_new(const struct manager *manager, const char *name,
+				   struct store_name *stored, struct iotpki_detail *detail)
+{
+	const enum iotpki_err err = store_load(manager->dir, name, stored, detail);
+	if (err != IOTPKI_ERR_NOT_FOUND)
+		return err;
+	(void)snprintf(stored->name, sizeof(stored->name), "%s", name);
+	return IOTPKI_OK;
+}
+
+/*
+ * Send a step that no node is known to have. If every node refuses it, nobody has it: it is
+ * forgotten, or it would stand in the way of everything that the owner does to the name later.
+ */
+static enum iotpki_err send_new(const struct manager *manager, struct store_name *stored,
+				struct manager_report *report, struct iotpki_detail *detail)
+{
+	const enum iotpki_err err = send_to_nodes(manager, stored, report, detail);
+	if (err != IOTPKI_OK)
+		return err;
+	for (size_t i = 0; i < report->count; i++)
+		if (report->node[i].state != MANAGER_REFUSED)
+			return IOTPKI_OK;
+	return store_drop_last(manager->dir, stored, detail);
+}
+
+enum iotpki_err manager_register(const struct manager *manager, const char *name,
+				 const struct iotpki_record *record, int64_t expires_s,
+				 struct manager_report *report_out, struct iotpki_detail *detail)
+{
+	*report_out = (struct manager_report){ 0 };
+	CLEANUP(store_name_done) struct store_name stored = { 0 };
+	CLEANUP(store_step_done) struct store_step step = { 0 };
+	struct tx tx;
+	char full[IOTPKI_NVS_NAME_MAX + 1];
+
+	enum iotpki_err err = load_or_new(manager, name, &stored, detail);
+	if (err == IOTPKI_OK)
+		err = nvs_name(manager, name, full, detail);
+	if (err != IOTPKI_OK)
+		return err;
+	struct store_state state;
+	store_state(&stored, &state);
+	start_tx(manager, TX_REGISTER, full, state.time_s, &tx);
+	err = iotpki_record_format(record, tx.value, sizeof(tx.value));
+	if (err != IOTPKI_OK)
+		return err;
+
+	if (state.exists && !expired(manager, &state)) {
+		if (!state.revoked && resumes(&stored, &state, tx.value))
+			return send_new(manager, &stored, report_out, detail);
+		if (!state.revoked)
+			return detail_set(detail, IOTPKI_ERR_EXISTS, 0, 0,
+					  "%s is registered already; use dm renew", name);
+		return detail_set(detail, IOTPKI_ERR_REFUSED, 0, 0,
+				  "%s is revoked: it cannot be registered before it expires", name);
+	}
+	err = check_end(expires_s, &tx, NULL, detail);
+	if (err != IOTPKI_OK)
+		return err;
+	tx.expires_s = expires_s;
+	err = sign_registration(manager, &tx, &step, detail);
+	if (err == IOTPKI_OK)
+		err = store_append(manager->dir, &stored, &step, detail);
+	return err == IOTPKI_OK ? send_new(manager, &stored, report_out, detail) : err;
+}
+
+/* What renew and revoke share: the name is ours, alive, and its last transaction is prev. */
+static enum iotpki_err load_live(const struct manager *manager, const char *name, enum tx_op op,
+				 struct store_name *stored, struct store_state *state,
+				 struct tx *tx, struct iotpki_detail *detail)
+{
+	char full[IOTPKI_NVS_NAME_MAX + 1];
+	enum iotpki_err err = store_load(manager->dir, name, stored, detail);
+	if (err == IOTPKI_OK)
+		err = nvs_name(manager, name, full, detail);
+	if (err != IOTPKI_OK)
+		return err;
+	store_state(stored, state);
+	start_tx(manager, op, full, state->time_s, tx);
+	memcpy(tx->prev, state->last, SHA256_LEN);
+	if (expired(manager, state))
+		return detail_set(detail, IOTPKI_ERR_REFUSED, 0, 0,
+				  "%s has expired; dm register it again", name);
+	return IOTPKI_OK;
+}
+
+static enum iotpki_err append_and_send(const struct manager *manager, struct store_name *stored,
+				       const struct tx *tx, struct manager_report *report,
+				       struct iotpki_detail *detail)
+{
+	CLEANUP(store_step_done) struct store_step step = { 0 };
+	enum iotpki_err err = sign_part(manager, tx, &step, detail);
+	if (err == IOTPKI_OK)
+		err = store_append(manager->dir, stored, &step, detail);
+	return err == IOTPKI_OK ? send_new(manager, stored, report, detail) : err;
+}
+
+enum iotpki_err manager_renew(const struct manager *manager, const char *name,
+			      const struct iotpki_record *record, int64_t expires_s,
+			      struct manager_report *report_out, struct iotpki_detail *detail)
+{
+	*report_out = (struct manager_report){ 0 };
+	CLEANUP(store_name_done) struct store_name stored = { 0 };
+	struct store_state state;
+	struct tx tx;
+	enum iotpki_err err = load_live(manager, name, TX_UPDATE, &stored, &state, &tx, detail);
+	if (err != IOTPKI_OK)
+		return err;
+	if (state.revoked)
+		return detail_set(detail, IOTPKI_ERR_REFUSED, 0, 0,
+				  "%s is revoked: nothing can be changed any more", name);
+
+	(void)snprintf(tx.value, sizeof(tx.value), "%s", state.value);
+	if (record != NULL)
+		err = iotpki_record_format(record, tx.value, sizeof(tx.value));
+	tx.expires_s = expires_s != 0 ? expires_s : state.expires_s;
+	if (err == IOTPKI_OK)
+		err = check_end(tx.expires_s, &tx, &state, detail);
+	if (err != IOTPKI_OK)
+		return err;
+	/* The same again, unfinished or not: nothing new to sign. */
+	const bool same = strcmp(tx.value, state.value) == 0 && tx.expires_s == state.expires_s;
+	if (same)
+		return send_to_nodes(manager, &stored, report_out, detail);
+	return append_and_send(manager, &stored, &tx, report_out, detail);
+}
+
+enum iotpki_err manager_revoke(const struct manager *manager, const char *name,
+			       struct manager_report *report_out, struct iotpki_detail *detail)
+{
+	*report_out = (struct manager_report){ 0 };
+	CLEANUP(store_name_done) struct store_name stored = { 0 };
+	struct store_state state;
+	struct tx tx;
+	const enum iotpki_err err =
+		load_live(manager, name, TX_REVOKE, &stored, &state, &tx, detail);
+	if (err != IOTPKI_OK)
+		return err;
+	if (state.revoked)
+		return send_to_nodes(manager, &stored, report_out, detail);
+	return append_and_send(manager, &stored, &tx, report_out, detail);
+}
+
+enum iotpki_err manager_sync(const struct manager *manager, const char *name,
+			     struct manager_report *report_out, struct iotpki_detail *detail)
+{
+	*report_out = (struct manager_report){ 0 };
+	CLEANUP(store_name_done) struct store_name stored = { 0 };
+	const enum iotpki_err err = store_load(manager->dir, name, &stored, detail);
+	return err == IOTPKI_OK ? send_to_nodes(manager, &stored, report_out, detail) : err;
+}

@@ -1,0 +1,93 @@
+/*
+ * The device manager DM (paper III-C steps 6 and 7, III-G; design 6, 10): signs what
+ * the owner does to a name and brings every B-node of the owner's list to the same
+ * state with byte-identical transactions. Every verb may be interrupted anywhere and
+ * run again: it goes on with what the store holds.
+ */
+#pragma once
+
+#include "base/clock.h"
+#include "base/random.h"
+#include "config/config.h"
+#include "identity/identity.h"
+#include "manager/store.h"
+
+struct nvs;
+
+/** What one B-node made of the last thing sent to it. */
+enum manager_state {
+	MANAGER_NOT_ASKED = 0,
+	MANAGER_LEVEL,       /* it has everything that the store has of the name */
+	MANAGER_REFUSED,     /* it refused; reason says why */
+	MANAGER_UNREACHABLE, /* no connection, no answer in time, not ready */
+	MANAGER_BROKEN, /* an answer that no honest B-node gives: wrong pin, no JSON-RPC, ... */
+};
+
+struct manager_report {
+	size_t count; /* B-nodes of the list */
+	struct {
+		enum manager_state state;
+		enum tx_reason reason; /* REFUSED */
+	} node[IOTPKI_NODES_MAX];
+};
+
+/** How transactions reach a node: the network, or what a test puts in its place. */
+struct manager_transport {
+	void *context;
+	/* LEVEL: the node has this transaction; txid was compared. Else as above. */
+	enum manager_state (*submit)(void *context, size_t node, const uint8_t *der, size_t len,
+				     const uint8_t txid[static SHA256_LEN],
+				     enum tx_reason *reason_out);
+};
+/** The transport over the NVS client; context is the client. */
+struct manager_transport manager_transport_nvs(struct nvs *nvs);
+
+/** What the verbs work with; all borrowed. */
+struct manager {
+	const char *dir;              /* the store, locked by the caller (manager_lock) */
+	const struct identity *owner; /* P-256 */
+	const struct config *config;  /* the owner's B-nodes */
+	const struct clock *clock;
+	const struct random_source *random;
+	struct manager_transport transport;
+};
+
+/** One dm command at a time works on a store; held until *fd_out is closed. */
+enum iotpki_err manager_lock(const char *dir, int *fd_out, struct iotpki_detail *detail) MUST_CHECK;
+
+/**
+ * Each of these signs what is to be done (unless the store holds just that already, unfinished: then
+ * it is resumed), stores it durably and sends it.
+ *
+ * IOTPKI_OK: the report says how far each node is; it is done when manager_done() says so.
+ * IOTPKI_ERR_EXISTS     register: the name is registered with something else, and has not expired
+ * IOTPKI_ERR_NOT_FOUND  renew, revoke, sync: the store knows no registration of the name
+ * IOTPKI_ERR_REFUSED    the name is revoked, or has expired: nothing can be done to it
+ * IOTPKI_ERR_ARGUMENT   an end that the ledgers refuse: in the past, over 10 years, earlier than before
+ * others                the store could not be read or written; nothing was sent
+ */
+enum iotpki_err manager_register(const struct manager *manager, const char *name,
+				 const struct iotpki_record *record, int64_t expires_s,
+				 struct manager_report *report_out,
+				 struct iotpki_detail *detail) MUST_CHECK;
+/**
+ * A later end, another certificate, or both (the ledger's UPDATE).
+ * @param record     NULL: the value stays
+ * @param expires_s  0: the end stays
+ */
+enum iotpki_err manager_renew(const struct manager *manager, const char *name,
+			      const struct iotpki_record *record, int64_t expires_s,
+			      struct manager_report *report_out,
+			      struct iotpki_detail *detail) MUST_CHECK;
+enum iotpki_err manager_revoke(const struct manager *manager, const char *name,
+			       struct manager_report *report_out,
+			       struct iotpki_detail *detail) MUST_CHECK;
+/** Send every node everything that the store has of the name. */
+enum iotpki_err manager_sync(const struct manager *manager, const char *name,
+			     struct manager_report *report_out,
+			     struct iotpki_detail *detail) MUST_CHECK;
+
+/** Every node of the list is level. An empty list is never done. */
+bool manager_done(const struct manager_report *report);
+/** "level", "refused", "unreachable", ...; never NULL. */
+const char *manager_state_name(enum manager_state state);

@@ -51,28 +51,33 @@ static enum manager_state send_step(const struct manager *manager, size_t node,
 	return MANAGER_LEVEL;
 }
 
-/*
- * The newest step first where it can be (an UPDATE or a REVOKE should count at once); a node that
- * lacks what was before it refuses, and then gets everything in order. Each of them is taken again
- * by a node that has it. A registration always goes in order: its REGISTER may not be shown to a
- * node before that node has the PREORDER that hides it (paper II, two-step commit).
- */
-static enum manager_state send_all(const struct manager *manager, size_t node,
-				   const struct store_name *name, enum tx_reason *reason_out)
+static enum manager_state send_from(const struct manager *manager, size_t node,
+				    const struct store_name *name, size_t first,
+				    enum tx_reason *reason_out)
 {
-	const struct store_step *last = &name->steps[name->step_count - 1];
-	if (last->count == 1) {
-		const enum manager_state state = send_step(manager, node, last, reason_out);
-		if (state != MANAGER_REFUSED)
-			return state;
-	}
-	for (size_t i = 0; i < name->step_count; i++) {
+	for (size_t i = first; i < name->step_count; i++) {
 		const enum manager_state state =
 			send_step(manager, node, &name->steps[i], reason_out);
 		if (state != MANAGER_LEVEL)
 			return state;
 	}
 	return MANAGER_LEVEL;
+}
+
+/*
+ * Every node is known to have the first `level` steps, so the rest is enough. A node that was set
+ * up anew since then refuses that, and gets everything from the beginning: what it has of it, it
+ * takes again. Always in order, since a REGISTER may not be shown to a node before that node has the
+ * PREORDER that hides it (paper II, two-step commit).
+ */
+static enum manager_state send_all(const struct manager *manager, size_t node,
+				   const struct store_name *name, enum tx_reason *reason_out)
+{
+	const size_t first = name->level < name->step_count ? name->level : 0;
+	const enum manager_state state = send_from(manager, node, name, first, reason_out);
+	if (state != MANAGER_REFUSED || first == 0)
+		return state;
+	return send_from(manager, node, name, 0, reason_out);
 }
 
 static enum iotpki_err send_to_nodes(const struct manager *manager, struct store_name *name,
@@ -335,5 +340,9 @@ enum iotpki_err manager_sync(const struct manager *manager, const char *name,
 	*report_out = (struct manager_report){ 0 };
 	CLEANUP(store_name_done) struct store_name stored = { 0 };
 	const enum iotpki_err err = store_load(manager->dir, name, &stored, detail);
-	return err == IOTPKI_OK ? send_to_nodes(manager, &stored, report_out, detail) : err;
+	if (err != IOTPKI_OK)
+		return err;
+	/* Whoever asks for this does not believe that the nodes have what they once confirmed. */
+	stored.level = 0;
+	return send_to_nodes(manager, &stored, report_out, detail);
 }

@@ -96,6 +96,7 @@ struct iotpki_last_online {
 	enum iotpki_verdict verdict;
 	bool age_known;
 	int64_t age_s;
+	int64_t ends_s; /* end of the name as that verdict knew it: soft-fail never outlives it */
 };
 
 /** Everything that the decision depends on. Zero-initialised it denies. */
@@ -108,7 +109,9 @@ struct iotpki_decide_input {
 	bool tombstoned; /* revoked earlier, for this registration (state store; false until it exists) */
 	uint8_t entry_sha256[IOTPKI_SHA256_LEN]; /* the entry's certificate */
 	uint8_t entry_key[IOTPKI_SHA256_LEN];	 /* fingerprint of that certificate's key */
-	int64_t cert_begins_s, cert_ends_s;	 /* that certificate's own validity */
+	bool entry_has_ssh;
+	uint8_t entry_ssh[IOTPKI_SHA256_LEN]; /* the entry's `ssh:`, which key_change pin compares */
+	int64_t cert_begins_s, cert_ends_s;   /* that certificate's own validity */
 	struct iotpki_registration_pin pins[IOTPKI_NODES_MAX]; /* by network index */
 
 	/* what the peer showed */
@@ -138,13 +141,14 @@ struct iotpki_decide_input {
 struct iotpki_decision {
 	enum iotpki_verdict verdict;
 	enum iotpki_reason reason;
-	bool final;    /* further answers cannot change it; false only while nodes are PENDING before the deadline */
+	bool final;    /* it stands; false only while nodes are PENDING before the deadline */
 	bool soft;     /* admitted by soft-fail */
-	bool followed; /* admitted although the record's certificate is not the entry's */
+	bool followed; /* admitted by a certificate, ssh= or registration that is not the entry's */
 	int64_t now_s; /* the time that was judged by */
 	unsigned int good;     /* good answers */
 	unsigned int agreeing; /* of them: registered, in time, pinned, matching */
 	enum iotpki_outcome judged[IOTPKI_NODES_MAX]; /* each node's answer after staleness and end were judged */
+	enum iotpki_reason objections[IOTPKI_NODES_MAX]; /* why this good answer does not agree; NONE else */
 };
 
 /**

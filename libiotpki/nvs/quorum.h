@@ -1,0 +1,53 @@
+/*
+ * The set of answers of one query (design 4.3, "Time"; paper IV-B step 3-1): what
+ * time it is, which answers are fresh and in time, how many are good and how many
+ * agree. Pure; knows neither list nor keys: whether an answer agrees is told to it.
+ */
+#pragma once
+
+#include <iotpki/decide.h>
+
+#define QUORUM_NEVER UINT32_MAX /* an n that no set of answers reaches */
+
+/** What one node's answer says about the peer. A later one outranks the earlier ones. */
+enum quorum_finding {
+	QUORUM_NOTHING, /* not a good answer */
+	QUORUM_AGREES,	/* registered, in time, pinned, matching */
+	QUORUM_UNREGISTERED,
+	QUORUM_HASH_MISMATCH,
+	QUORUM_EXPIRED,
+	QUORUM_REREGISTERED,
+	QUORUM_REVOKED,
+};
+
+/** A count over a set of answers; all zero: no answers. */
+struct quorum_count {
+	unsigned int good;
+	unsigned int agreeing;
+	enum quorum_finding worst; /* the highest one found */
+	bool pending;		   /* a node may still answer */
+	bool not_ready;
+	bool stale;
+	bool unforgivable; /* a node gave something that is neither good nor plainly unreachable */
+};
+
+/** `needed` if this many of `count` nodes can agree, else QUORUM_NEVER. */
+unsigned int quorum_needed(unsigned int needed, size_t count);
+
+/**
+ * The time to judge by: known_s, or 2 h before the n-th newest tip where that is later. Which
+ * answers are stale plays no part in it: see docs/design.md, "Decision".
+ */
+int64_t quorum_now(const struct iotpki_answer *answers, size_t count, unsigned int needed,
+		   int64_t known_s);
+
+/** An answer after staleness, end and nonsense were judged; always one of the enum. */
+enum iotpki_outcome quorum_judge(const struct iotpki_answer *answer, int64_t now_s, bool deadline);
+
+/** Count one judged answer in. */
+void quorum_add(struct quorum_count *count, enum iotpki_outcome judged,
+		enum quorum_finding finding);
+
+/** Whether the answers admit: n agree, and nothing speaks against it that is not outvoted. */
+bool quorum_admits(const struct quorum_count *count, unsigned int needed, size_t node_count,
+		   enum iotpki_dissent dissent);

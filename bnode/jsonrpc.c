@@ -218,8 +218,8 @@ void jsonrpc_put_tail(struct buf *out, const struct jsonrpc_call *call)
 void jsonrpc_put_error(struct buf *out, const struct jsonrpc_call *call,
 		       const struct jsonrpc_error *error)
 {
-	(void)buf_puts(out, call->version2 ? "{\"jsonrpc\":\"2.0\",\"error\":{\"code\":" :
-					     "{\"result\":null,\"error\":{\"code\":");
+	(void)buf_puts(out, call->version2 ? "{\"jsonrpc\":\"2.0\",\"error\":{\"code\":"
+					   : "{\"result\":null,\"error\":{\"code\":");
 	(void)buf_printf(out, "%d,\"message\":", error->code);
 	jsonrpc_put_string(out, error->message, strlen(error->message));
 	if (error->reason != NULL) {

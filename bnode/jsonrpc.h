@@ -8,20 +8,21 @@
 #include "base/buf.h"
 
 #define JSONRPC_BODY_MAX (256u * 1024) /* bytes: 100 transactions of the usual size in one batch */
-#define JSONRPC_BATCH_MAX 100	       /* calls */
-#define JSONRPC_DEPTH_MAX 8	       /* nested arrays and objects; no method needs more than 3 */
-#define JSONRPC_PARAMS_MAX 8	       /* parameters of a call */
-#define JSONRPC_ID_MAX 64	       /* bytes of an id that is a string */
-#define JSONRPC_ID_SIZE (JSONRPC_ID_MAX * 6 + 3) /* its JSON text, each byte as \u00XX, terminated */
+#define JSONRPC_BATCH_MAX 100          /* calls */
+#define JSONRPC_DEPTH_MAX 8            /* nested arrays and objects; no method needs more than 3 */
+#define JSONRPC_PARAMS_MAX 8           /* parameters of a call */
+#define JSONRPC_ID_MAX 64              /* bytes of an id that is a string */
+#define JSONRPC_ID_SIZE \
+	(JSONRPC_ID_MAX * 6 + 3) /* its JSON text, each byte as \u00XX, terminated */
 
 /** Error codes of the protocol; the numbers are Bitcoin's and Emercoin's. */
 enum jsonrpc_code {
 	JSONRPC_OK = 0,
-	JSONRPC_MISC_ERROR = -1,	   /* wrong number or type of parameters */
-	JSONRPC_NAME_DB = -4,		   /* no such name */
-	JSONRPC_INVALID_PARAMETER = -8,	   /* a parameter of the right type and no meaning */
-	JSONRPC_WARMUP = -28,		   /* not now: starting, stopping or overloaded */
-	JSONRPC_REFUSED = -32010,	   /* a transaction that the ledger's rules refuse */
+	JSONRPC_MISC_ERROR = -1,        /* wrong number or type of parameters */
+	JSONRPC_NAME_DB = -4,           /* no such name */
+	JSONRPC_INVALID_PARAMETER = -8, /* a parameter of the right type and no meaning */
+	JSONRPC_WARMUP = -28,           /* not now: starting, stopping or overloaded */
+	JSONRPC_REFUSED = -32010,       /* a transaction that the ledger's rules refuse */
 	JSONRPC_INVALID_REQUEST = -32600,
 	JSONRPC_METHOD_NOT_FOUND = -32601,
 	JSONRPC_INTERNAL = -32603,
@@ -29,7 +30,7 @@ enum jsonrpc_code {
 };
 
 struct jsonrpc_error {
-	int code; /* enum jsonrpc_code; 0: none */
+	int code;            /* enum jsonrpc_code; 0: none */
 	const char *message; /* a constant of this program, never text from outside */
 	const char *reason;  /* error.data.reason of JSONRPC_REFUSED; NULL: none */
 };
@@ -53,7 +54,7 @@ struct jsonrpc_call {
 	struct jsonrpc_error error; /* it is no call: answer this */
 	bool version2;
 	char id[JSONRPC_ID_SIZE]; /* JSON text: "null", an integer or a quoted string */
-	const char *method;	  /* NULL if error is set */
+	const char *method;       /* NULL if error is set */
 	size_t param_count;
 	struct jsonrpc_param params[JSONRPC_PARAMS_MAX];
 };

@@ -24,18 +24,19 @@ static void single_rows(void **state)
 	static const struct {
 		const char *name;
 		const char *body;
-		int code;	/* of the whole or of the call */
+		int code;       /* of the whole or of the call */
 		const char *id; /* as it is written again */
 		bool version2;
 		size_t param_count;
 	} rows[] = {
 		{ "1.0 as Emercoin's client sends it",
-		  "{\"jsonrpc\":\"1.0\",\"id\":1,\"method\":\"name_show\",\"params\":[\"iot:a\"]}", 0,
-		  "1", false, 1 },
+		  "{\"jsonrpc\":\"1.0\",\"id\":1,\"method\":\"name_show\",\"params\":[\"iot:a\"]}",
+		  0, "1", false, 1 },
 		{ "no version is 1.0", NAME_SHOW("1", "[\"iot:a\"]"), 0, "1", false, 1 },
 		{ "1.1 is 1.0", CALL("\"jsonrpc\":\"1.1\",\"id\":1"), 0, "1", false, 0 },
 		{ "2.0", CALL("\"jsonrpc\":\"2.0\",\"id\":1"), 0, "1", true, 0 },
-		{ "3.0", CALL("\"jsonrpc\":\"3.0\",\"id\":1"), JSONRPC_INVALID_REQUEST, "1", false, 0 },
+		{ "3.0", CALL("\"jsonrpc\":\"3.0\",\"id\":1"), JSONRPC_INVALID_REQUEST, "1", false,
+		  0 },
 		{ "version is a number", CALL("\"jsonrpc\":2.0,\"id\":1"), JSONRPC_INVALID_REQUEST,
 		  "1", false, 0 },
 		{ "nonce", CALL("\"id\":\"000102030405060708090a0b0c0d0e0f-99\""), 0,
@@ -43,7 +44,8 @@ static void single_rows(void **state)
 		{ "id absent", "{\"method\":\"name_show\"}", 0, "null", false, 0 },
 		{ "id null", CALL("\"id\":null"), 0, "null", false, 0 },
 		{ "id negative", CALL("\"id\":-7"), 0, "-7", false, 0 },
-		{ "id 2^63-1", CALL("\"id\":9223372036854775807"), 0, "9223372036854775807", false, 0 },
+		{ "id 2^63-1", CALL("\"id\":9223372036854775807"), 0, "9223372036854775807", false,
+		  0 },
 		{ "id 2^63", CALL("\"id\":9223372036854775808"), JSONRPC_PARSE, NULL, false, 0 },
 		{ "id with quote and control", CALL("\"id\":\"a\\\"\\u0001\\\\\""), 0,
 		  "\"a\\\"\\u0001\\\\\"", false, 0 },
@@ -53,30 +55,36 @@ static void single_rows(void **state)
 		{ "id object", CALL("\"id\":{}"), JSONRPC_INVALID_REQUEST, "null", false, 0 },
 		{ "id true", CALL("\"id\":true"), JSONRPC_INVALID_REQUEST, "null", false, 0 },
 		{ "id of 64 bytes",
-		  CALL("\"id\":\"0123456789012345678901234567890123456789012345678901234567890123\""),
+		  CALL("\"id\":"
+		       "\"0123456789012345678901234567890123456789012345678901234567890123\""),
 		  0, "\"0123456789012345678901234567890123456789012345678901234567890123\"", false,
 		  0 },
 		{ "id of 65 bytes",
-		  CALL("\"id\":\"01234567890123456789012345678901234567890123456789012345678901234\""),
+		  CALL("\"id\":"
+		       "\"01234567890123456789012345678901234567890123456789012345678901234\""),
 		  JSONRPC_INVALID_REQUEST, "null", false, 0 },
 		{ "params null", NAME_SHOW("1", "null"), 0, "1", false, 0 },
-		{ "params object", NAME_SHOW("1", "{\"name\":\"iot:a\"}"), JSONRPC_INVALID_REQUEST, "1",
-		  false, 0 },
-		{ "params string", NAME_SHOW("1", "\"iot:a\""), JSONRPC_INVALID_REQUEST, "1", false, 0 },
+		{ "params object", NAME_SHOW("1", "{\"name\":\"iot:a\"}"), JSONRPC_INVALID_REQUEST,
+		  "1", false, 0 },
+		{ "params string", NAME_SHOW("1", "\"iot:a\""), JSONRPC_INVALID_REQUEST, "1", false,
+		  0 },
 		{ "eight params", NAME_SHOW("1", "[1,2,3,4,5,6,7,8]"), 0, "1", false, 8 },
-		{ "nine params", NAME_SHOW("1", "[1,2,3,4,5,6,7,8,9]"), JSONRPC_INVALID_REQUEST, "1",
-		  false, 0 },
+		{ "nine params", NAME_SHOW("1", "[1,2,3,4,5,6,7,8,9]"), JSONRPC_INVALID_REQUEST,
+		  "1", false, 0 },
 		{ "method missing", "{\"id\":1}", JSONRPC_INVALID_REQUEST, "1", false, 0 },
-		{ "method null", "{\"id\":1,\"method\":null}", JSONRPC_INVALID_REQUEST, "1", false, 0 },
-		{ "method number", "{\"id\":1,\"method\":5}", JSONRPC_INVALID_REQUEST, "1", false, 0 },
+		{ "method null", "{\"id\":1,\"method\":null}", JSONRPC_INVALID_REQUEST, "1", false,
+		  0 },
+		{ "method number", "{\"id\":1,\"method\":5}", JSONRPC_INVALID_REQUEST, "1", false,
+		  0 },
 		{ "J02 trailing data", NAME_SHOW("1", "[]") "x", JSONRPC_PARSE, NULL, false, 0 },
 		{ "J02 two objects", NAME_SHOW("1", "[]") NAME_SHOW("1", "[]"), JSONRPC_PARSE, NULL,
 		  false, 0 },
-		{ "J02 byte order mark", "\xef\xbb\xbf" NAME_SHOW("1", "[]"), JSONRPC_PARSE, NULL, false,
-		  0 },
-		{ "J03 method twice", "{\"method\":\"a\",\"method\":\"b\"}", JSONRPC_PARSE, NULL, false,
-		  0 },
-		{ "J03 id twice", "{\"id\":1,\"id\":2,\"method\":\"b\"}", JSONRPC_PARSE, NULL, false, 0 },
+		{ "J02 byte order mark", "\xef\xbb\xbf" NAME_SHOW("1", "[]"), JSONRPC_PARSE, NULL,
+		  false, 0 },
+		{ "J03 method twice", "{\"method\":\"a\",\"method\":\"b\"}", JSONRPC_PARSE, NULL,
+		  false, 0 },
+		{ "J03 id twice", "{\"id\":1,\"id\":2,\"method\":\"b\"}", JSONRPC_PARSE, NULL,
+		  false, 0 },
 		{ "J04 a string", "\"name_show\"", JSONRPC_PARSE, NULL, false, 0 },
 		{ "J04 a number", "5", JSONRPC_PARSE, NULL, false, 0 },
 		{ "J04 null", "null", JSONRPC_PARSE, NULL, false, 0 },
@@ -85,17 +93,20 @@ static void single_rows(void **state)
 		{ "J06 NaN", NAME_SHOW("1", "[NaN]"), JSONRPC_PARSE, NULL, false, 0 },
 		{ "J06 1e999", NAME_SHOW("1", "[1e999]"), JSONRPC_PARSE, NULL, false, 0 },
 		{ "J06 leading zero", NAME_SHOW("1", "[01]"), JSONRPC_PARSE, NULL, false, 0 },
-		{ "J13 invalid utf-8", NAME_SHOW("1", "[\"\xff\"]"), JSONRPC_PARSE, NULL, false, 0 },
-		{ "J13 overlong utf-8", NAME_SHOW("1", "[\"\xc0\xaf\"]"), JSONRPC_PARSE, NULL, false, 0 },
+		{ "J13 invalid utf-8", NAME_SHOW("1", "[\"\xff\"]"), JSONRPC_PARSE, NULL, false,
+		  0 },
+		{ "J13 overlong utf-8", NAME_SHOW("1", "[\"\xc0\xaf\"]"), JSONRPC_PARSE, NULL,
+		  false, 0 },
 		{ "J13 NUL in a string", NAME_SHOW("1", "[\"iot:a\\u0000b\"]"), JSONRPC_PARSE, NULL,
 		  false, 0 },
-		{ "J13 lone surrogate", NAME_SHOW("1", "[\"\\ud800\"]"), JSONRPC_PARSE, NULL, false, 0 },
+		{ "J13 lone surrogate", NAME_SHOW("1", "[\"\\ud800\"]"), JSONRPC_PARSE, NULL, false,
+		  0 },
 		{ "J16 HTML", "<html></html>", JSONRPC_PARSE, NULL, false, 0 },
 		{ "empty", "", JSONRPC_PARSE, NULL, false, 0 },
 		{ "depth 8", NAME_SHOW("1", "[[[[[[[]]]]]]]"), 0, "1", false, 1 },
 		{ "depth 9", NAME_SHOW("1", "[[[[[[[[]]]]]]]]"), JSONRPC_PARSE, NULL, false, 0 },
-		{ "brackets in a string are no depth", NAME_SHOW("1", "[\"[[[[[[[[[[[[\\\"[[[\"]"), 0,
-		  "1", false, 1 },
+		{ "brackets in a string are no depth", NAME_SHOW("1", "[\"[[[[[[[[[[[[\\\"[[[\"]"),
+		  0, "1", false, 1 },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct jsonrpc_request request;
@@ -123,8 +134,9 @@ static void single_rows(void **state)
 static void truncated_everywhere(void **state)
 {
 	(void)state;
-	static const char body[] = "[{\"jsonrpc\":\"2.0\",\"id\":\"a\\u0062\",\"method\":\"name_show\","
-				   "\"params\":[\"iot:a\",1,true,null]}]";
+	static const char body[] =
+		"[{\"jsonrpc\":\"2.0\",\"id\":\"a\\u0062\",\"method\":\"name_show\","
+		"\"params\":[\"iot:a\",1,true,null]}]";
 	for (size_t len = 0; len < sizeof(body) - 1; len++) {
 		struct jsonrpc_request request;
 		assert_int_equal(jsonrpc_parse(body, len, &request), IOTPKI_OK);
@@ -138,9 +150,9 @@ static void params_are_typed(void **state)
 {
 	(void)state;
 	struct jsonrpc_request request;
-	assert_int_equal(parse(NAME_SHOW("1", "[\"iot:\\u0061\",-5,true,false,null,1.5,[],{}]"),
-			       &request),
-			 IOTPKI_OK);
+	assert_int_equal(
+		parse(NAME_SHOW("1", "[\"iot:\\u0061\",-5,true,false,null,1.5,[],{}]"), &request),
+		IOTPKI_OK);
 	static const struct {
 		enum jsonrpc_kind kind;
 		int64_t number;
@@ -150,7 +162,8 @@ static void params_are_typed(void **state)
 	const struct jsonrpc_call *call = request.calls;
 	assert_int_equal(call->param_count, ARRAY_LEN(want));
 	for (size_t i = 0; i < ARRAY_LEN(want); i++) {
-		if (call->params[i].kind != want[i].kind || call->params[i].number != want[i].number)
+		if (call->params[i].kind != want[i].kind ||
+		    call->params[i].number != want[i].number)
 			fail_msg("param %zu: kind %d", i, call->params[i].kind);
 	}
 	assert_string_equal(call->params[0].text, "iot:a");
@@ -173,7 +186,8 @@ static void batches(void **state)
 		CLEANUP(buf_done) struct buf body = BUF_INIT(65536);
 		(void)buf_putc(&body, '[');
 		for (size_t k = 0; k < rows[i].calls; k++)
-			(void)buf_printf(&body, "%s{\"method\":\"m\",\"id\":%zu}", k > 0 ? "," : "", k);
+			(void)buf_printf(&body, "%s{\"method\":\"m\",\"id\":%zu}", k > 0 ? "," : "",
+					 k);
 		(void)buf_putc(&body, ']');
 		assert_int_equal(buf_error(&body), IOTPKI_OK);
 		struct jsonrpc_request request;
@@ -190,8 +204,9 @@ static void batch_with_bad_entries(void **state)
 {
 	(void)state;
 	struct jsonrpc_request request;
-	assert_int_equal(parse("[1," NAME_SHOW("\"n-1\"", "[\"iot:a\"]") ",[],{\"id\":3}]", &request),
-			 IOTPKI_OK);
+	assert_int_equal(
+		parse("[1," NAME_SHOW("\"n-1\"", "[\"iot:a\"]") ",[],{\"id\":3}]", &request),
+		IOTPKI_OK);
 	assert_int_equal(request.count, 4);
 	assert_int_equal(request.calls[0].error.code, JSONRPC_INVALID_REQUEST);
 	assert_string_equal(request.calls[0].id, "null");
@@ -230,8 +245,8 @@ static void large_inputs(void **state)
 static void frames(void **state)
 {
 	(void)state;
-	static const struct jsonrpc_error unknown = { JSONRPC_NAME_DB, "failed to read from name DB",
-						      NULL };
+	static const struct jsonrpc_error unknown = { JSONRPC_NAME_DB,
+						      "failed to read from name DB", NULL };
 	static const struct jsonrpc_error taken = { JSONRPC_REFUSED, "say \"no\"", "name-taken" };
 	static const struct {
 		const char *name;
@@ -242,10 +257,12 @@ static void frames(void **state)
 		{ "1.0 result", false, NULL, "{\"result\":7,\"error\":null,\"id\":1}" },
 		{ "2.0 result", true, NULL, "{\"jsonrpc\":\"2.0\",\"result\":7,\"id\":1}" },
 		{ "1.0 error", false, &unknown,
-		  "{\"result\":null,\"error\":{\"code\":-4,\"message\":\"failed to read from name DB\"},"
+		  "{\"result\":null,\"error\":{\"code\":-4,\"message\":\"failed to read from name "
+		  "DB\"},"
 		  "\"id\":1}" },
 		{ "2.0 error", true, &unknown,
-		  "{\"jsonrpc\":\"2.0\",\"error\":{\"code\":-4,\"message\":\"failed to read from name "
+		  "{\"jsonrpc\":\"2.0\",\"error\":{\"code\":-4,\"message\":\"failed to read from "
+		  "name "
 		  "DB\"},\"id\":1}" },
 		{ "reason", true, &taken,
 		  "{\"jsonrpc\":\"2.0\",\"error\":{\"code\":-32010,\"message\":\"say \\\"no\\\"\","
@@ -294,10 +311,14 @@ static void http_statuses(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(single_rows),	    cmocka_unit_test(truncated_everywhere),
-		cmocka_unit_test(params_are_typed), cmocka_unit_test(batches),
-		cmocka_unit_test(batch_with_bad_entries), cmocka_unit_test(large_inputs),
-		cmocka_unit_test(frames),	    cmocka_unit_test(http_statuses),
+		cmocka_unit_test(single_rows),
+		cmocka_unit_test(truncated_everywhere),
+		cmocka_unit_test(params_are_typed),
+		cmocka_unit_test(batches),
+		cmocka_unit_test(batch_with_bad_entries),
+		cmocka_unit_test(large_inputs),
+		cmocka_unit_test(frames),
+		cmocka_unit_test(http_statuses),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

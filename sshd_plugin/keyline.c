@@ -3,32 +3,13 @@
 
 #include <string.h>
 
-/* Certificates (*-cert-v01@openssh.com), sk-* and DSA keys are no members' keys: no question. */
-static const char *const types[] = {
-	"ssh-ed25519",
-	"ecdsa-sha2-nistp256",
-	"ecdsa-sha2-nistp384",
-	"ecdsa-sha2-nistp521",
-	"ssh-rsa",
-};
+#include "base/keytext.h"
 
-static bool is_type(const char *text)
+static bool is_key(const char *type, const char *base64)
 {
-	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
-		if (strcmp(text, types[i]) == 0)
-			return true;
-	return false;
-}
-
-static bool is_base64(const char *text)
-{
-	static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-				       "0123456789+/";
-	const size_t len = strnlen(text, KEYLINE_BASE64_MAX + 1);
-	if (len == 0 || len > KEYLINE_BASE64_MAX || len % 4 != 0)
-		return false;
-	const size_t padding = len - strspn(text, alphabet);
-	return padding <= 2 && strspn(text + len - padding, "=") == padding;
+	const size_t len = strnlen(base64, KEYLINE_BASE64_MAX + 1);
+	return len <= KEYLINE_BASE64_MAX && keytext_is_base64(base64, len) &&
+	       keytext_is_type(type, strnlen(type, KEYLINE_TYPE_MAX));
 }
 
 static bool is_user(const char *text)
@@ -44,7 +25,7 @@ static bool is_user(const char *text)
 
 bool keyline_offer(const char *user, const char *type, const char *base64)
 {
-	return is_user(user) && is_type(type) && is_base64(base64);
+	return is_user(user) && is_key(type, base64);
 }
 
 static bool is_option_char(char c)
@@ -85,7 +66,7 @@ static bool is_offered(const char *type, const char *base64, const char *key)
 size_t keyline_format(const char *type, const char *base64, const char *key, const char *options,
 		      char *out, size_t size)
 {
-	if (key == NULL || options == NULL || !is_type(type) || !is_base64(base64) ||
+	if (key == NULL || options == NULL || !is_key(type, base64) ||
 	    !is_offered(type, base64, key) || !is_one_field(options))
 		return 0;
 	const size_t options_len = strlen(options);

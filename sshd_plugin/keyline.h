@@ -8,7 +8,8 @@
 #include <stddef.h>
 
 enum {
-	KEYLINE_USER_MAX = 256,	  /* bytes of an account name */
+	KEYLINE_USER_MAX = 256, /* bytes of an account name */
+	KEYLINE_TYPE_MAX = 64,
 	KEYLINE_BASE64_MAX = 1452, /* base64 of the largest key that iotpki knows */
 };
 

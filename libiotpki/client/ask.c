@@ -189,10 +189,10 @@ static enum iotpki_client_status ask(const struct client_defaults *defaults, con
 	return converse(&exchange, path, defaults->trusted_uid, request_len, answer);
 }
 
-enum iotpki_client_status client_ask(const struct client_defaults *defaults, const char *socket_path,
-				     const char *verb, const struct iotpki_client_field *fields,
-				     size_t field_count, int budget_ms,
-				     struct iotpki_client_answer *answer_out)
+enum iotpki_client_status client_ask(const struct client_defaults *defaults,
+				     const char *socket_path, const char *verb,
+				     const struct iotpki_client_field *fields, size_t field_count,
+				     int budget_ms, struct iotpki_client_answer *answer_out)
 {
 	const int saved_errno = errno;
 	const char *path = socket_path != NULL ? socket_path : IOTPKI_CLIENT_SOCKET;
@@ -228,7 +228,8 @@ const char *iotpki_client_strerror(enum iotpki_client_status status)
 		[-IOTPKI_CLIENT_UNTRUSTED] = "what listens there was not started by root",
 		[-IOTPKI_CLIENT_TIMEOUT] = "no answer in time",
 		[-IOTPKI_CLIENT_BAD_ANSWER] = "the answer is not of the protocol",
-		[-IOTPKI_CLIENT_ARGUMENT] = "the question cannot be sent: a field is malformed or too long",
+		[-IOTPKI_CLIENT_ARGUMENT] =
+			"the question cannot be sent: a field is malformed or too long",
 		[-IOTPKI_CLIENT_SYSTEM] = "no descriptor or no memory",
 	};
 	const int index = -(int)status;

@@ -25,10 +25,10 @@ struct client_defaults {
 const struct client_defaults *client_defaults(void);
 
 /** iotpki_client_ask() with these values instead of client_defaults(). */
-enum iotpki_client_status client_ask(const struct client_defaults *defaults, const char *socket_path,
-				     const char *verb, const struct iotpki_client_field *fields,
-				     size_t field_count, int budget_ms,
-				     struct iotpki_client_answer *answer_out)
+enum iotpki_client_status client_ask(const struct client_defaults *defaults,
+				     const char *socket_path, const char *verb,
+				     const struct iotpki_client_field *fields, size_t field_count,
+				     int budget_ms, struct iotpki_client_answer *answer_out)
 	__attribute__((warn_unused_result));
 
 /** iotpki_client_log() to this socket. */
@@ -39,8 +39,9 @@ void client_log(const char *log_socket, const char *ident, int priority, const c
  * @return OK, or ARGUMENT if the protocol cannot carry a field or all of them
  */
 enum iotpki_client_status client_request(const char *verb, const struct iotpki_client_field *fields,
-					 size_t field_count, char out[static IOTPKI_CLIENT_FRAME_MAX],
-					 size_t *len_out) __attribute__((warn_unused_result));
+					 size_t field_count,
+					 char out[static IOTPKI_CLIENT_FRAME_MAX], size_t *len_out)
+	__attribute__((warn_unused_result));
 
 /**
  * Read the answer whose len bytes stand in answer->text, in place.

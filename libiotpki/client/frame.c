@@ -69,8 +69,8 @@ static bool append_field(char *out, size_t *used, const struct iotpki_client_fie
 }
 
 enum iotpki_client_status client_request(const char *verb, const struct iotpki_client_field *fields,
-					 size_t field_count, char out[static IOTPKI_CLIENT_FRAME_MAX],
-					 size_t *len_out)
+					 size_t field_count,
+					 char out[static IOTPKI_CLIENT_FRAME_MAX], size_t *len_out)
 {
 	*len_out = 0;
 	if (verb == NULL || (fields == NULL && field_count > 0))

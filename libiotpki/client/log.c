@@ -23,8 +23,9 @@ enum {
 /* "<86>ident[123]: text"; the logger puts the time, since ours would need the time zone. */
 static size_t format_line(char *out, size_t size, const char *ident, int priority, const char *text)
 {
-	const int head = snprintf(out, size, "<%d>%.*s[%ld]: ", LOG_AUTHPRIV | (priority & LOG_PRIMASK),
-				  IDENT_MAX, ident, (long)getpid());
+	const int head =
+		snprintf(out, size, "<%d>%.*s[%ld]: ", LOG_AUTHPRIV | (priority & LOG_PRIMASK),
+			 IDENT_MAX, ident, (long)getpid());
 	if (head < 0 || (size_t)head >= size)
 		return 0;
 	return (size_t)head + text_escape(text, strlen(text), out + head, size - (size_t)head);

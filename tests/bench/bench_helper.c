@@ -63,7 +63,8 @@ static double run(const struct candidate *candidate)
 	(void)posix_spawn_file_actions_init(&actions);
 	(void)posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
 	const double start = now_ms();
-	if (posix_spawn(&pid, candidate->argv[0], &actions, NULL, candidate->argv, environment) != 0)
+	if (posix_spawn(&pid, candidate->argv[0], &actions, NULL, candidate->argv, environment) !=
+	    0)
 		abort();
 	(void)close(ends[1]);
 	size_t len = 0;
@@ -73,7 +74,8 @@ static double run(const struct candidate *candidate)
 	const double took = now_ms() - start;
 	(void)close(ends[0]);
 	(void)posix_spawn_file_actions_destroy(&actions);
-	if (status != 0 || len != strlen(candidate->want) || memcmp(got, candidate->want, len) != 0) {
+	if (status != 0 || len != strlen(candidate->want) ||
+	    memcmp(got, candidate->want, len) != 0) {
 		fprintf(stderr, "bench_helper: %s printed '%.*s', status %d\n", candidate->name,
 			(int)len, got, status);
 		exit(1);
@@ -102,9 +104,12 @@ int main(int argc, char **argv)
 	struct fake_agent agent;
 	fake_agent_start(&agent);
 	char *true_argv[] = { (char[]){ "/bin/true" }, NULL };
-	char *ask_argv[] = { argv[1],		    (char[]){ "--socket" },
-			     agent.socket,	    (char[]){ "pi" },
-			     (char[]){ "ssh-ed25519" }, (char[]){ KEY },
+	char *ask_argv[] = { argv[1],
+			     (char[]){ "--socket" },
+			     agent.socket,
+			     (char[]){ "pi" },
+			     (char[]){ "ssh-ed25519" },
+			     (char[]){ KEY },
 			     NULL };
 	struct candidate candidates[] = {
 		{ "true", true_argv, NULL, "", 1.0, NULL },

@@ -78,7 +78,9 @@ static void run(char **argv, enum stdout_kind kind, struct outcome *outcome)
 static void ask(const char *user, const char *type, const char *base64, enum stdout_kind kind,
 		struct outcome *outcome)
 {
-	const char *words[] = { "iotpki-authorized-keys", "--socket", agent.socket, user, type, base64 };
+	const char *words[] = {
+		"iotpki-authorized-keys", "--socket", agent.socket, user, type, base64
+	};
 	char *argv[ARRAY_LEN(words) + 1] = { 0 };
 	for (size_t i = 0; i < ARRAY_LEN(words); i++)
 		argv[i] = strdup(words[i]);
@@ -161,7 +163,8 @@ static void hostile_arguments_ask_nothing(void **state)
 	fake_agent_forget(&agent);
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		ask(rows[i].user, rows[i].type, rows[i].base64, STDOUT_PIPE, &outcome);
-		if (outcome.status != 0 || outcome.len != 0 || fake_agent_request_count(&agent) != 0)
+		if (outcome.status != 0 || outcome.len != 0 ||
+		    fake_agent_request_count(&agent) != 0)
 			fail_msg("%s: status %d, %zu bytes", rows[i].name, outcome.status,
 				 outcome.len);
 	}

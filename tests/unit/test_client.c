@@ -26,9 +26,9 @@
 
 static struct client_defaults here(void)
 {
-	return (struct client_defaults){
-		.trusted_uid = geteuid(), .budget_ms = 2000, .log_socket = "/nonexistent"
-	};
+	return (struct client_defaults){ .trusted_uid = geteuid(),
+					 .budget_ms = 2000,
+					 .log_socket = "/nonexistent" };
 }
 
 static void request_rows(void **state)
@@ -216,7 +216,8 @@ static void failing_agents(void **state)
 		{ "hangs", FAKE_AGENT_HANG, NULL, 0, IOTPKI_CLIENT_TIMEOUT },
 		{ "an empty packet", FAKE_AGENT_ANSWER, "", 0, IOTPKI_CLIENT_NO_AGENT },
 		{ "garbage", FAKE_AGENT_ANSWER, "\x01\x02", 2, IOTPKI_CLIENT_BAD_ANSWER },
-		{ "half a frame", FAKE_AGENT_ANSWER, "iotpki/1 ADMIT", 14, IOTPKI_CLIENT_BAD_ANSWER },
+		{ "half a frame", FAKE_AGENT_ANSWER, "iotpki/1 ADMIT", 14,
+		  IOTPKI_CLIENT_BAD_ANSWER },
 		{ "too long", FAKE_AGENT_ANSWER, big, sizeof(big), IOTPKI_CLIENT_BAD_ANSWER },
 	};
 	struct fake_agent agent;
@@ -345,9 +346,9 @@ static void the_log_line_is_one_escaped_datagram(void **state)
 	assert_int_equal(errno, ERANGE);
 	ssize_t len = recv(fd, got, sizeof(got), MSG_DONTWAIT);
 	assert_true(len > 0);
-	const int want_len = snprintf(want, sizeof(want),
-				      "<84>iotpki-test[%ld]: user=\"a\\x0ab\\x5c\" \\xc3",
-				      (long)getpid());
+	const int want_len =
+		snprintf(want, sizeof(want), "<84>iotpki-test[%ld]: user=\"a\\x0ab\\x5c\" \\xc3",
+			 (long)getpid());
 	assert_int_equal(len, want_len);
 	assert_memory_equal(got, want, (size_t)len);
 
@@ -383,10 +384,9 @@ static void every_status_has_a_text(void **state)
 {
 	(void)state;
 	for (int status = IOTPKI_CLIENT_SYSTEM; status <= 0; status++)
-		assert_string_not_equal(
-			iotpki_client_strerror((enum iotpki_client_status)status),
-			"unknown status");
-	assert_string_equal(iotpki_client_strerror((enum iotpki_client_status)-99),
+		assert_string_not_equal(iotpki_client_strerror((enum iotpki_client_status)status),
+					"unknown status");
+	assert_string_equal(iotpki_client_strerror((enum iotpki_client_status) - 99),
 			    "unknown status");
 	assert_string_equal(iotpki_client_strerror((enum iotpki_client_status)1), "unknown status");
 }

@@ -107,9 +107,9 @@ static void lines(void **state)
 		char line[512];
 		const size_t len = keyline_format(TYPE, BLOB, rows[i].key, rows[i].options, line,
 						  sizeof(line));
-		if (rows[i].want == NULL ? len != 0 :
-					   len != strlen(rows[i].want) ||
-						   memcmp(line, rows[i].want, len) != 0)
+		if (rows[i].want == NULL
+			    ? len != 0
+			    : len != strlen(rows[i].want) || memcmp(line, rows[i].want, len) != 0)
 			fail_msg("%s: '%.*s'", rows[i].name, (int)len, line);
 	}
 }
@@ -123,9 +123,9 @@ static void a_line_that_does_not_fit_is_not_printed(void **state)
 	assert_int_equal(
 		keyline_format(TYPE, BLOB, TYPE " " BLOB, "restrict", line, sizeof(line) - 1), 0);
 	/* What was never worth a question is never printed, whatever the answer says. */
-	assert_int_equal(keyline_format("ssh-dss", BLOB, "ssh-dss " BLOB, "restrict", line,
-					sizeof(line)),
-			 0);
+	assert_int_equal(
+		keyline_format("ssh-dss", BLOB, "ssh-dss " BLOB, "restrict", line, sizeof(line)),
+		0);
 	assert_int_equal(keyline_format(TYPE, "A A=", TYPE " A A=", "restrict", line, sizeof(line)),
 			 0);
 }

@@ -11,9 +11,9 @@
 struct ledger; /* an open environment */
 
 struct ledger_tip {
-	uint64_t height;	   /* entries in the log */
+	uint64_t height;          /* entries in the log */
 	uint8_t hash[SHA256_LEN]; /* head of the hash chain; zero while empty */
-	int64_t newest_s;	   /* time of the newest entry, 0 while empty */
+	int64_t newest_s; /* the node's clock at the newest entry, 0 while empty; never falls */
 };
 
 /** A name's present state, as name_show tells it. */
@@ -21,11 +21,11 @@ struct ledger_name {
 	char name[IOTPKI_NVS_NAME_MAX + 1];
 	char value[IOTPKI_VALUE_MAX + 1];
 	uint8_t owner[SHA256_LEN];
-	uint8_t txid[SHA256_LEN];	  /* last operation */
+	uint8_t txid[SHA256_LEN];         /* last operation */
 	uint8_t registration[SHA256_LEN]; /* REGISTER of the present life */
-	int64_t time_s;	    /* of the last operation */
+	int64_t time_s;                   /* of the last operation */
 	int64_t expires_s;
-	uint32_t sequence;  /* operations of this life, REGISTER is 1 */
+	uint32_t sequence; /* operations of this life, REGISTER is 1 */
 	bool revoked;
 };
 
@@ -40,6 +40,12 @@ enum iotpki_err ledger_create(const char *dir, const struct ledger_policy *polic
 			      struct iotpki_detail *detail) MUST_CHECK;
 enum iotpki_err ledger_open(const char *dir, const struct clock *clock, struct ledger **ledger_out,
 			    struct iotpki_detail *detail) MUST_CHECK;
+/**
+ * Add owners to the allow-list of a ledger, or open it to everybody. Nothing takes an owner off:
+ * what they hold stays theirs, and a new list is a new ledger.
+ */
+enum iotpki_err ledger_allow(struct ledger *ledger, bool open, const uint8_t (*owners)[SHA256_LEN],
+			     size_t count, struct iotpki_detail *detail) MUST_CHECK;
 void ledger_close(struct ledger *ledger);
 void ledger_closep(struct ledger **ledger);
 
@@ -47,7 +53,7 @@ void ledger_closep(struct ledger **ledger);
 struct ledger_submission {
 	const uint8_t *der;
 	size_t der_len;
-	enum tx_reason reason;	  /* out: TX_OK: it is in the ledger (now, or already before) */
+	enum tx_reason reason;    /* out: TX_OK: it is in the ledger (now, or already before) */
 	uint8_t txid[SHA256_LEN]; /* out */
 };
 /**

@@ -21,18 +21,18 @@ static const struct {
 	const char *text;
 } reasons[TX_REASON_COUNT] = {
 	[TX_OK] = { "ok", "The transaction is in the ledger." },
-	[TX_BAD_ENCODING] = { "bad-encoding",
-			      "The bytes are not the DER of a signed transaction with one signer and "
-			      "its certificate; make it again with 'iotpki dm'." },
+	[TX_BAD_ENCODING] = { "bad-encoding", "The bytes are not the DER of a signed transaction "
+					      "with one signer and "
+					      "its certificate; make it again with 'iotpki dm'." },
 	[TX_BAD_SIGNATURE] = { "bad-signature",
 			       "The signature of the transaction or of its certificate does not "
 			       "verify, or is not by the owner named in it." },
-	[TX_NOT_CANONICAL] = { "not-canonical",
-			       "The content is not the canonical JSON of its operation: exactly its "
-			       "members, sorted, without white space." },
-	[TX_STALE_TIME] = { "stale-time",
-			    "Its time is more than one hour ahead of the node's clock, or before the "
-			    "name's last transaction; check the clocks of both." },
+	[TX_NOT_CANONICAL] = { "not-canonical", "The content is not the canonical JSON of its "
+						"operation: exactly its "
+						"members, sorted, without white space." },
+	[TX_STALE_TIME] = { "stale-time", "Its time is more than one hour ahead of the node's "
+					  "clock, or before the "
+					  "name's last transaction; check the clocks of both." },
 	[TX_DUPLICATE] = { "duplicate",
 			   "Another transaction with the same content is in the ledger already; "
 			   "'iotpki dm sync' finds out which." },
@@ -49,9 +49,9 @@ static const struct {
 	[TX_NAME_EXPIRED] = { "name-expired",
 			      "The name is not registered any more: it has expired, or never was; "
 			      "register it again." },
-	[TX_NOT_OWNER] = { "not-owner",
-			   "The signer does not own the name; use the key that registered it, or the "
-			   "one it was transferred to." },
+	[TX_NOT_OWNER] = { "not-owner", "The signer does not own the name; use the key that "
+					"registered it, or the "
+					"one it was transferred to." },
 	[TX_STALE_PREV] = { "stale-prev",
 			    "Another operation came in between: prev is not the name's last "
 			    "transaction; read the name and sign again." },
@@ -67,9 +67,10 @@ static const struct {
 	[TX_QUOTA] = { "quota",
 		       "The owner has four live preorders already; register one of them, or wait "
 		       "24 hours." },
-	[TX_FULL] = { "full", "The node's ledger takes no new names; its operator must enlarge it." },
-	[TX_STORAGE] = { "storage",
-			 "The node could not write its ledger; nothing has changed. Look into its log." },
+	[TX_FULL] = { "full",
+		      "The node's ledger takes no new names; its operator must enlarge it." },
+	[TX_STORAGE] = { "storage", "The node could not write its ledger; nothing has changed. "
+				    "Look into its log." },
 };
 
 const char *tx_reason_name(enum tx_reason reason)
@@ -292,7 +293,8 @@ static bool take_hash(struct reader *in, uint8_t *out)
 	if (!take_string(in, hex, sizeof(hex), &len))
 		return false;
 	if (!hex_decode(hex, len, out, SHA256_LEN))
-		return refuse(in, TX_NOT_CANONICAL, "64 lower-case hex digits are expected before this");
+		return refuse(in, TX_NOT_CANONICAL,
+			      "64 lower-case hex digits are expected before this");
 	return true;
 }
 
@@ -304,7 +306,8 @@ static bool take_integer(struct reader *in, uint8_t *out)
 		digits++;
 	uint64_t value;
 	if (!uint_parse(in->text + in->at, digits, (uint64_t)JSON_INTEGER_MAX, &value))
-		return refuse(in, TX_NOT_CANONICAL, "an integer from 0 to 2^53 - 1 is expected here");
+		return refuse(in, TX_NOT_CANONICAL,
+			      "an integer from 0 to 2^53 - 1 is expected here");
 	in->at += digits;
 	const int64_t seconds = (int64_t)value;
 	memcpy(out, &seconds, sizeof(seconds));
@@ -323,8 +326,7 @@ static bool take_op(struct reader *in, enum tx_op *op_out)
 			return true;
 		}
 	}
-	return refuse(in, TX_NOT_CANONICAL,
-		      "op is none of PREORDER, REGISTER, UPDATE, REVOKE");
+	return refuse(in, TX_NOT_CANONICAL, "op is none of PREORDER, REGISTER, UPDATE, REVOKE");
 }
 
 static bool take_name(struct reader *in, char *out)

@@ -51,14 +51,14 @@ bool tx_reason_parse(const char *name, enum tx_reason *reason_out);
 struct tx {
 	enum tx_op op;
 	char name[IOTPKI_NVS_NAME_MAX + 1]; /* with prefix; not of PREORDER */
-	uint8_t owner[SHA256_LEN];	    /* SHA-256 of the owner's SPKI */
+	uint8_t owner[SHA256_LEN];          /* SHA-256 of the owner's SPKI */
 	int64_t time_s;
-	uint8_t commit[SHA256_LEN]; /* PREORDER */
-	uint8_t salt[SHA256_LEN];   /* REGISTER */
-	uint8_t prev[SHA256_LEN];   /* UPDATE, REVOKE */
+	uint8_t commit[SHA256_LEN];       /* PREORDER */
+	uint8_t salt[SHA256_LEN];         /* REGISTER */
+	uint8_t prev[SHA256_LEN];         /* UPDATE, REVOKE */
 	char value[IOTPKI_VALUE_MAX + 1]; /* REGISTER, UPDATE */
-	int64_t expires_s;		  /* REGISTER, UPDATE */
-	bool has_new_owner;		  /* UPDATE: a transfer */
+	int64_t expires_s;                /* REGISTER, UPDATE */
+	bool has_new_owner;               /* UPDATE: a transfer */
 	uint8_t new_owner[SHA256_LEN];
 };
 
@@ -92,7 +92,8 @@ enum iotpki_err tx_sign(const struct tx *tx, const struct identity *owner, struc
  * @param txid_out  SHA-256 of the DER, written always
  */
 enum tx_reason tx_verify(const uint8_t *der, size_t len, struct tx *tx_out,
-			 uint8_t txid_out[static SHA256_LEN], struct iotpki_detail *detail) MUST_CHECK;
+			 uint8_t txid_out[static SHA256_LEN],
+			 struct iotpki_detail *detail) MUST_CHECK;
 
 /**
  * Verifier that remembers the owners' certificates it has checked, for who verifies many (a ledger).
@@ -113,7 +114,8 @@ enum tx_reason tx_verifier_verify(struct tx_verifier *verifier, const uint8_t *d
  */
 struct tx_parts {
 	const uint8_t *content, *cert, *key_id, *attributes, *digest, *signature;
-	size_t content_len, cert_len, attributes_len, signature_len; /* key_id: 20, digest: 32 bytes */
+	size_t content_len, cert_len, attributes_len,
+		signature_len; /* key_id: 20, digest: 32 bytes */
 };
 /** Split a transaction; false (detail says the byte) unless it has the one structure allowed. */
 bool tx_split(const uint8_t *der, size_t len, struct tx_parts *parts_out,

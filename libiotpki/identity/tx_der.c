@@ -20,7 +20,8 @@ enum {
 #define OID_MESSAGE_DIGEST 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x09, 0x04
 /* Parameters absent, as RFC 5754 asks for both. */
 #define ALGORITHM_SHA256 0x30, 0x0b, OID_SHA256
-#define ALGORITHM_ECDSA_SHA256 0x30, 0x0a, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02
+#define ALGORITHM_ECDSA_SHA256 \
+	0x30, 0x0a, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02
 #define VERSION_3 0x02, 0x01, 0x03 /* RFC 5652 5.1, 5.3: a signer named by its key id */
 
 static const uint8_t signed_data[] = { OID_SIGNED_DATA };
@@ -30,8 +31,11 @@ static const uint8_t version_key_id[] = { VERSION_3, 0x80, TX_KEY_ID_LEN };
 /* contentType = data, then messageDigest up to its 32 bytes; the order is that of DER. */
 static const uint8_t digest_attributes[] = {
 	ALGORITHM_SHA256, TAG_0, TX_ATTRIBUTES_LEN - 2,
-	TAG_SEQUENCE, 0x18, OID_CONTENT_TYPE, TAG_SET, 0x0b, OID_DATA,
-	TAG_SEQUENCE, 0x2f, OID_MESSAGE_DIGEST, TAG_SET, 0x22, TAG_OCTET_STRING, SHA256_LEN,
+	TAG_SEQUENCE,     0x18,  OID_CONTENT_TYPE,
+	TAG_SET,          0x0b,  OID_DATA,
+	TAG_SEQUENCE,     0x2f,  OID_MESSAGE_DIGEST,
+	TAG_SET,          0x22,  TAG_OCTET_STRING,
+	SHA256_LEN,
 };
 enum { ATTRIBUTES_AT = 13, ATTRIBUTES_PREFIX = sizeof(digest_attributes) - ATTRIBUTES_AT };
 _Static_assert(ATTRIBUTES_PREFIX + SHA256_LEN == TX_ATTRIBUTES_LEN, "length of the attributes");
@@ -155,7 +159,8 @@ static bool split(struct der in, struct tx_parts *parts, struct der *stop)
 	return take_last(&body, TAG_SET, &element) && split_signer(element, parts, stop);
 }
 
-bool tx_split(const uint8_t *der, size_t len, struct tx_parts *parts_out, struct iotpki_detail *detail)
+bool tx_split(const uint8_t *der, size_t len, struct tx_parts *parts_out,
+	      struct iotpki_detail *detail)
 {
 	struct tx_parts parts = { 0 };
 	struct der stop = { der, len };
@@ -168,11 +173,12 @@ bool tx_split(const uint8_t *der, size_t len, struct tx_parts *parts_out, struct
 		*parts_out = parts;
 		return true;
 	}
-	(void)detail_set(detail, IOTPKI_ERR_SYNTAX, 0, 0,
-			 "from byte %zu on it is not the DER of a transaction: CMS SignedData with one "
-			 "signer (key id, SHA-256, ECDSA P-256, contentType and messageDigest) and its "
-			 "one certificate",
-			 (size_t)(stop.at - der));
+	(void)detail_set(
+		detail, IOTPKI_ERR_SYNTAX, 0, 0,
+		"from byte %zu on it is not the DER of a transaction: CMS SignedData with one "
+		"signer (key id, SHA-256, ECDSA P-256, contentType and messageDigest) and its "
+		"one certificate",
+		(size_t)(stop.at - der));
 	return false;
 }
 
@@ -201,7 +207,8 @@ static size_t with_header(size_t len)
 	return header_len(len) + len;
 }
 
-void tx_der_attributes(const uint8_t digest[static SHA256_LEN], uint8_t out[static TX_ATTRIBUTES_LEN])
+void tx_der_attributes(const uint8_t digest[static SHA256_LEN],
+		       uint8_t out[static TX_ATTRIBUTES_LEN])
 {
 	memcpy(out, digest_attributes + ATTRIBUTES_AT, ATTRIBUTES_PREFIX);
 	memcpy(out + ATTRIBUTES_PREFIX, digest, SHA256_LEN);
@@ -314,7 +321,10 @@ bool tx_der_split_cert(const uint8_t *der, size_t len, struct tx_cert_parts *par
 	if (bits.left < 1 || bits.at[0] != 0)
 		return false;
 	*parts_out = (struct tx_cert_parts){
-		.tbs = start, .tbs_len = tbs_len, .signature = bits.at + 1, .signature_len = bits.left - 1,
+		.tbs = start,
+		.tbs_len = tbs_len,
+		.signature = bits.at + 1,
+		.signature_len = bits.left - 1,
 	};
 	return true;
 }

@@ -9,16 +9,17 @@
 
 #include "identity/tx.h"
 
-#define TX_KEY_ID_LEN 20	/* subjectKeyIdentifier: SHA-1 of the key's bits */
-#define TX_SIGNATURE_MAX 72	/* DER of an ECDSA signature over P-256 */
-#define TX_ATTRIBUTES_LEN 77	/* signed attributes with tag and length */
-#define TX_SPKI_LEN 91		/* SubjectPublicKeyInfo of P-256, uncompressed point */
+#define TX_KEY_ID_LEN 20     /* subjectKeyIdentifier: SHA-1 of the key's bits */
+#define TX_SIGNATURE_MAX 72  /* DER of an ECDSA signature over P-256 */
+#define TX_ATTRIBUTES_LEN 77 /* signed attributes with tag and length */
+#define TX_SPKI_LEN 91       /* SubjectPublicKeyInfo of P-256, uncompressed point */
 
 /** SubjectPublicKeyInfo of an uncompressed P-256 key, up to and with the 04 of the point. */
 extern const uint8_t tx_spki_prefix[27];
 
 /** The signed attributes as they are signed (a SET) for the digest of a content. */
-void tx_der_attributes(const uint8_t digest[static SHA256_LEN], uint8_t out[static TX_ATTRIBUTES_LEN]);
+void tx_der_attributes(const uint8_t digest[static SHA256_LEN],
+		       uint8_t out[static TX_ATTRIBUTES_LEN]);
 
 /** Put a transaction together; attributes is not used, digest is. */
 enum iotpki_err tx_der_join(const struct tx_parts *parts, struct buf *der_out) MUST_CHECK;
@@ -44,5 +45,6 @@ enum iotpki_err tx_der_join_cert(const struct tx_cert_parts *parts, struct buf *
  * @param owner_out  SHA-256 of the signer's SPKI
  */
 enum iotpki_err tx_sign_content(const struct buf *json, void *evp_pkey, const uint8_t *cert,
-				size_t cert_len, struct buf *der_out, uint8_t owner_out[static SHA256_LEN],
+				size_t cert_len, struct buf *der_out,
+				uint8_t owner_out[static SHA256_LEN],
 				struct iotpki_detail *detail) MUST_CHECK;

@@ -134,7 +134,8 @@ static bool encoded_as_der(X509 *x509, const struct tx_cert_parts *parts)
 {
 	CLEANUP(der_freep) unsigned char *tbs = NULL;
 	const int len = i2d_re_X509_tbs(x509, &tbs);
-	return len > 0 && (size_t)len == parts->tbs_len && memcmp(tbs, parts->tbs, parts->tbs_len) == 0;
+	return len > 0 && (size_t)len == parts->tbs_len &&
+	       memcmp(tbs, parts->tbs, parts->tbs_len) == 0;
 }
 
 static enum tx_reason check_cert(const uint8_t *der, size_t len, struct owner *owner,
@@ -151,7 +152,8 @@ static enum tx_reason check_cert(const uint8_t *der, size_t len, struct owner *o
 	const unsigned char *at = der;
 	CLEANUP(x509_freep) X509 *x509 = d2i_X509(NULL, &at, (long)len);
 	if (x509 == NULL || at != der + len || !encoded_as_der(x509, &parts))
-		return fail(detail, TX_BAD_ENCODING, "the owner's certificate is not the DER of one");
+		return fail(detail, TX_BAD_ENCODING,
+			    "the owner's certificate is not the DER of one");
 	const enum tx_reason reason = read_key(x509, owner, detail);
 	if (reason != TX_OK)
 		return reason;
@@ -200,7 +202,8 @@ static enum tx_reason check_signature(const struct owner *owner, const struct tx
 	if (sha256(parts->content, parts->content_len, digest) != IOTPKI_OK)
 		return no_hash(detail);
 	if (memcmp(digest, parts->digest, SHA256_LEN) != 0)
-		return fail(detail, TX_BAD_SIGNATURE, "messageDigest is not the hash of the content");
+		return fail(detail, TX_BAD_SIGNATURE,
+			    "messageDigest is not the hash of the content");
 	uint8_t attributes[TX_ATTRIBUTES_LEN];
 	tx_der_attributes(digest, attributes);
 	if (sha256(attributes, sizeof(attributes), digest) != IOTPKI_OK)
@@ -257,7 +260,8 @@ enum tx_reason tx_verify(const uint8_t *der, size_t len, struct tx *tx_out,
 static bool make_low(const uint8_t *signature, size_t len, uint8_t out[static TX_SIGNATURE_MAX],
 		     size_t *len_out)
 {
-	static const char order[] = "FFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551";
+	static const char order[] =
+		"FFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551";
 	const unsigned char *at = signature;
 	CLEANUP(sig_freep) ECDSA_SIG *sig = d2i_ECDSA_SIG(NULL, &at, (long)len);
 	if (sig == NULL || at != signature + len || len > TX_SIGNATURE_MAX)
@@ -324,17 +328,21 @@ static enum iotpki_err sign(const struct buf *json, EVP_PKEY *key, const struct 
 		return IOTPKI_ERR_CRYPTO;
 
 	const struct tx_parts parts = {
-		.content = json->data, .content_len = json->len,
-		.cert = cert->data, .cert_len = cert->len,
-		.key_id = known->key_id, .digest = digest,
-		.signature = signature, .signature_len = signature_len,
+		.content = json->data,
+		.content_len = json->len,
+		.cert = cert->data,
+		.cert_len = cert->len,
+		.key_id = known->key_id,
+		.digest = digest,
+		.signature = signature,
+		.signature_len = signature_len,
 	};
 	return tx_der_join(&parts, der_out);
 }
 
 enum iotpki_err tx_sign_content(const struct buf *json, void *evp_pkey, const uint8_t *cert,
-				size_t cert_len, struct buf *der_out, uint8_t owner_out[static SHA256_LEN],
-				struct iotpki_detail *detail)
+				size_t cert_len, struct buf *der_out,
+				uint8_t owner_out[static SHA256_LEN], struct iotpki_detail *detail)
 {
 	CLEANUP(errors_forget) const int mark = ERR_set_mark();
 	CLEANUP(owner_done) struct owner known = { 0 };
@@ -343,9 +351,10 @@ enum iotpki_err tx_sign_content(const struct buf *json, void *evp_pkey, const ui
 	if (err == IOTPKI_OK && check_cert(low.data, low.len, &known, detail) != TX_OK)
 		return IOTPKI_ERR_UNSUPPORTED; /* detail says why */
 	if (err == IOTPKI_ERR_UNSUPPORTED)
-		return detail_set(detail, err, 0, 0,
-				  "transactions are signed with P-256 keys alone; make an owner key with "
-				  "'iotpki dm init'");
+		return detail_set(
+			detail, err, 0, 0,
+			"transactions are signed with P-256 keys alone; make an owner key with "
+			"'iotpki dm init'");
 	if (err == IOTPKI_OK)
 		err = sign(json, evp_pkey, &low, &known, der_out);
 	if (err != IOTPKI_OK)

@@ -14,6 +14,7 @@
 #include <openssl/ec.h>
 
 #include "base/parse.h"
+#include "identity/identity.h"
 #include "txkit.h"
 
 static struct txkit_key owner, other;
@@ -66,10 +67,10 @@ static bool openssl_accepts(const struct buf *der)
 	unsigned char *again = NULL;
 	const int len = i2d_CMS_ContentInfo(cms, &again);
 	BIO *out = BIO_new(BIO_s_mem());
-	const bool good = at == der->data + der->len && len == (int)der->len &&
-			  memcmp(again, der->data, der->len) == 0 &&
-			  CMS_verify(cms, NULL, NULL, NULL, out,
-				     CMS_BINARY | CMS_NO_SIGNER_CERT_VERIFY) == 1;
+	const bool good =
+		at == der->data + der->len && len == (int)der->len &&
+		memcmp(again, der->data, der->len) == 0 &&
+		CMS_verify(cms, NULL, NULL, NULL, out, CMS_BINARY | CMS_NO_SIGNER_CERT_VERIFY) == 1;
 	BIO_free(out);
 	OPENSSL_free(again);
 	CMS_ContentInfo_free(cms);
@@ -122,6 +123,40 @@ static void what_is_signed_verifies(void **state)
 	}
 }
 
+static void identities_sign(void **state)
+{
+	(void)state;
+	static const struct {
+		enum identity_algorithm algorithm;
+		enum iotpki_err want;
+	} rows[] = {
+		{ IDENTITY_P256, IOTPKI_OK },
+		{ IDENTITY_P384, IOTPKI_ERR_UNSUPPORTED },
+		{ IDENTITY_ED25519, IOTPKI_ERR_UNSUPPORTED },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		CLEANUP(identity_freep) struct identity *identity = NULL;
+		CLEANUP(buf_done) struct buf der = BUF_INIT(TX_DER_MAX);
+		struct iotpki_detail detail = { 0 };
+		struct tx tx = sample(TX_REVOKE);
+		assert_int_equal(
+			identity_new(NULL, rows[i].algorithm, random_system(), &identity, NULL),
+			IOTPKI_OK);
+		memcpy(tx.owner, identity_cert(identity)->spki_sha256, SHA256_LEN);
+		assert_int_equal(tx_sign(&tx, identity, &der, &detail), rows[i].want);
+		if (rows[i].want != IOTPKI_OK) {
+			assert_true(detail.message[0] != '\0');
+			continue;
+		}
+		expect(&der, TX_OK, "signed with an identity");
+		assert_true(openssl_accepts(&der));
+		memcpy(tx.owner, other.owner, SHA256_LEN);
+		assert_int_equal(tx_sign(&tx, identity, &der, NULL), IOTPKI_ERR_MISMATCH);
+		tx.time_s = -1;
+		assert_int_equal(tx_sign(&tx, identity, &der, NULL), IOTPKI_ERR_ARGUMENT);
+	}
+}
+
 static void contents_are_those_of_the_design(void **state)
 {
 	(void)state;
@@ -129,7 +164,8 @@ static void contents_are_those_of_the_design(void **state)
 	memset(tx.owner, 0x11, SHA256_LEN);
 	CLEANUP(buf_done) struct buf json = BUF_INIT(TX_DER_MAX);
 	assert_int_equal(tx_content(&tx, &json), IOTPKI_OK);
-	assert_string_equal(buf_text(&json),
+	assert_string_equal(
+		buf_text(&json),
 		"{\"expires\":1800086400,\"name\":\"" NAME "\",\"op\":\"REGISTER\",\"owner\":\""
 		"1111111111111111111111111111111111111111111111111111111111111111\",\"salt\":\""
 		"0707070707070707070707070707070707070707070707070707070707070707\","
@@ -141,7 +177,8 @@ static void contents_are_those_of_the_design(void **state)
 	memset(salt, 7, sizeof(salt));
 	assert_int_equal(tx_commit(salt, tx.owner, NAME, commit), IOTPKI_OK);
 	hex_encode(commit, SHA256_LEN, hex);
-	assert_string_equal(hex, "20c9021d0903adee9ba176584a3ce80927c3c2f2366ba56b426d5e5c08ccbf42");
+	assert_string_equal(hex,
+			    "20c9021d0903adee9ba176584a3ce80927c3c2f2366ba56b426d5e5c08ccbf42");
 }
 
 static void impossible_contents_are_not_written(void **state)
@@ -182,8 +219,9 @@ static void every_flipped_bit_is_refused(void **state)
 			fail_msg("bit %zu of byte %zu", i % 8, i / 8);
 		der.data[i / 8] ^= (uint8_t)(1U << i % 8);
 		if (i % 64 == 0)
-			assert_int_equal(tx_verifier_verify(verifier, der.data, der.len, &out, txid,
-							    NULL), TX_OK);
+			assert_int_equal(
+				tx_verifier_verify(verifier, der.data, der.len, &out, txid, NULL),
+				TX_OK);
 	}
 }
 
@@ -223,50 +261,86 @@ static void texts(void **state)
 		{ "space before", " {" COMMON "}", TX_NOT_CANONICAL },
 		{ "newline after", "{" COMMON "}\n", TX_NOT_CANONICAL },
 		{ "space inside", "{" COMMON " }", TX_NOT_CANONICAL },
-		{ "space after a colon", "{\"name\": \"iot:a\",\"op\":\"REVOKE\",\"owner\":\"@\",\"prev\":\"" H
-		  "\",\"time\":5}", TX_NOT_CANONICAL },
-		{ "members not sorted", "{\"op\":\"REVOKE\",\"name\":\"iot:a\",\"owner\":\"@\",\"prev\":\"" H
-		  "\",\"time\":5}", TX_NOT_CANONICAL },
+		{ "space after a colon",
+		  "{\"name\": \"iot:a\",\"op\":\"REVOKE\",\"owner\":\"@\",\"prev\":\"" H
+		  "\",\"time\":5}",
+		  TX_NOT_CANONICAL },
+		{ "members not sorted",
+		  "{\"op\":\"REVOKE\",\"name\":\"iot:a\",\"owner\":\"@\",\"prev\":\"" H
+		  "\",\"time\":5}",
+		  TX_NOT_CANONICAL },
 		{ "a member twice", "{" COMMON ",\"time\":5}", TX_NOT_CANONICAL },
 		{ "a member too many", "{" COMMON ",\"value\":\"sha256=\"}", TX_NOT_CANONICAL },
 		{ "an unknown member", "{" COMMON ",\"zeal\":1}", TX_NOT_CANONICAL },
-		{ "a member too few", "{\"name\":\"iot:a\",\"op\":\"REVOKE\",\"owner\":\"@\",\"time\":5}",
+		{ "a member too few",
+		  "{\"name\":\"iot:a\",\"op\":\"REVOKE\",\"owner\":\"@\",\"time\":5}",
 		  TX_NOT_CANONICAL },
 		{ "no op", "{\"name\":\"iot:a\",\"owner\":\"@\",\"prev\":\"" H "\",\"time\":5}",
 		  TX_NOT_CANONICAL },
-		{ "op in lower case", "{\"name\":\"iot:a\",\"op\":\"revoke\",\"owner\":\"@\",\"prev\":\"" H
-		  "\",\"time\":5}", TX_NOT_CANONICAL },
-		{ "op unknown", "{\"name\":\"iot:a\",\"op\":\"DELETE\",\"owner\":\"@\",\"prev\":\"" H
-		  "\",\"time\":5}", TX_NOT_CANONICAL },
-		{ "new_owner in REVOKE", "{\"name\":\"iot:a\",\"new_owner\":\"" H
-		  "\",\"op\":\"REVOKE\",\"owner\":\"@\",\"prev\":\"" H "\",\"time\":5}", TX_NOT_CANONICAL },
-		{ "escape not needed", "{\"name\":\"iot:\\u0061\",\"op\":\"REVOKE\",\"owner\":\"@\",\"prev\":\"" H
-		  "\",\"time\":5}", TX_NOT_CANONICAL },
-		{ "escaped slash", "{\"name\":\"iot\\/a\",\"op\":\"REVOKE\",\"owner\":\"@\",\"prev\":\"" H
-		  "\",\"time\":5}", TX_NOT_CANONICAL },
-		{ "name without prefix", "{\"name\":\"a\",\"op\":\"REVOKE\",\"owner\":\"@\",\"prev\":\"" H
-		  "\",\"time\":5}", TX_NOT_CANONICAL },
-		{ "name in upper case", "{\"name\":\"iot:A\",\"op\":\"REVOKE\",\"owner\":\"@\",\"prev\":\"" H
-		  "\",\"time\":5}", TX_NOT_CANONICAL },
-		{ "name not ASCII", "{\"name\":\"iot:\xc3\xa4\",\"op\":\"REVOKE\",\"owner\":\"@\",\"prev\":\"" H
-		  "\",\"time\":5}", TX_NOT_CANONICAL },
-		{ "prev in upper case", "{\"name\":\"iot:a\",\"op\":\"REVOKE\",\"owner\":\"@\",\"prev\":\""
+		{ "op in lower case",
+		  "{\"name\":\"iot:a\",\"op\":\"revoke\",\"owner\":\"@\",\"prev\":\"" H
+		  "\",\"time\":5}",
+		  TX_NOT_CANONICAL },
+		{ "op unknown",
+		  "{\"name\":\"iot:a\",\"op\":\"DELETE\",\"owner\":\"@\",\"prev\":\"" H
+		  "\",\"time\":5}",
+		  TX_NOT_CANONICAL },
+		{ "new_owner in REVOKE",
+		  "{\"name\":\"iot:a\",\"new_owner\":\"" H
+		  "\",\"op\":\"REVOKE\",\"owner\":\"@\",\"prev\":\"" H "\",\"time\":5}",
+		  TX_NOT_CANONICAL },
+		{ "escape not needed",
+		  "{\"name\":\"iot:\\u0061\",\"op\":\"REVOKE\",\"owner\":\"@\",\"prev\":\"" H
+		  "\",\"time\":5}",
+		  TX_NOT_CANONICAL },
+		{ "escaped slash",
+		  "{\"name\":\"iot\\/a\",\"op\":\"REVOKE\",\"owner\":\"@\",\"prev\":\"" H
+		  "\",\"time\":5}",
+		  TX_NOT_CANONICAL },
+		{ "name without prefix",
+		  "{\"name\":\"a\",\"op\":\"REVOKE\",\"owner\":\"@\",\"prev\":\"" H
+		  "\",\"time\":5}",
+		  TX_NOT_CANONICAL },
+		{ "name in upper case",
+		  "{\"name\":\"iot:A\",\"op\":\"REVOKE\",\"owner\":\"@\",\"prev\":\"" H
+		  "\",\"time\":5}",
+		  TX_NOT_CANONICAL },
+		{ "name not ASCII",
+		  "{\"name\":\"iot:\xc3\xa4\",\"op\":\"REVOKE\",\"owner\":\"@\",\"prev\":\"" H
+		  "\",\"time\":5}",
+		  TX_NOT_CANONICAL },
+		{ "prev in upper case",
+		  "{\"name\":\"iot:a\",\"op\":\"REVOKE\",\"owner\":\"@\",\"prev\":\""
 		  "ABCDEF1111111111111111111111111111111111111111111111111111111111\",\"time\":5}",
 		  TX_NOT_CANONICAL },
-		{ "prev too short", "{\"name\":\"iot:a\",\"op\":\"REVOKE\",\"owner\":\"@\",\"prev\":\"11\","
-		  "\"time\":5}", TX_NOT_CANONICAL },
-		{ "time a string", "{\"name\":\"iot:a\",\"op\":\"REVOKE\",\"owner\":\"@\",\"prev\":\"" H
-		  "\",\"time\":\"5\"}", TX_NOT_CANONICAL },
-		{ "time negative", "{\"name\":\"iot:a\",\"op\":\"REVOKE\",\"owner\":\"@\",\"prev\":\"" H
-		  "\",\"time\":-5}", TX_NOT_CANONICAL },
-		{ "time with a fraction", "{\"name\":\"iot:a\",\"op\":\"REVOKE\",\"owner\":\"@\",\"prev\":\"" H
-		  "\",\"time\":5.0}", TX_NOT_CANONICAL },
-		{ "time 2^53", "{\"name\":\"iot:a\",\"op\":\"REVOKE\",\"owner\":\"@\",\"prev\":\"" H
-		  "\",\"time\":9007199254740992}", TX_NOT_CANONICAL },
-		{ "time with a zero in front", "{\"name\":\"iot:a\",\"op\":\"REVOKE\",\"owner\":\"@\",\"prev\":\""
-		  H "\",\"time\":05}", TX_NOT_CANONICAL },
-		{ "another owner", "{\"name\":\"iot:a\",\"op\":\"REVOKE\",\"owner\":\"" H "\",\"prev\":\"" H
-		  "\",\"time\":5}", TX_BAD_SIGNATURE },
+		{ "prev too short",
+		  "{\"name\":\"iot:a\",\"op\":\"REVOKE\",\"owner\":\"@\",\"prev\":\"11\","
+		  "\"time\":5}",
+		  TX_NOT_CANONICAL },
+		{ "time a string",
+		  "{\"name\":\"iot:a\",\"op\":\"REVOKE\",\"owner\":\"@\",\"prev\":\"" H
+		  "\",\"time\":\"5\"}",
+		  TX_NOT_CANONICAL },
+		{ "time negative",
+		  "{\"name\":\"iot:a\",\"op\":\"REVOKE\",\"owner\":\"@\",\"prev\":\"" H
+		  "\",\"time\":-5}",
+		  TX_NOT_CANONICAL },
+		{ "time with a fraction",
+		  "{\"name\":\"iot:a\",\"op\":\"REVOKE\",\"owner\":\"@\",\"prev\":\"" H
+		  "\",\"time\":5.0}",
+		  TX_NOT_CANONICAL },
+		{ "time 2^53",
+		  "{\"name\":\"iot:a\",\"op\":\"REVOKE\",\"owner\":\"@\",\"prev\":\"" H
+		  "\",\"time\":9007199254740992}",
+		  TX_NOT_CANONICAL },
+		{ "time with a zero in front",
+		  "{\"name\":\"iot:a\",\"op\":\"REVOKE\",\"owner\":\"@\",\"prev\":\"" H
+		  "\",\"time\":05}",
+		  TX_NOT_CANONICAL },
+		{ "another owner",
+		  "{\"name\":\"iot:a\",\"op\":\"REVOKE\",\"owner\":\"" H "\",\"prev\":\"" H
+		  "\",\"time\":5}",
+		  TX_BAD_SIGNATURE },
 		{ "empty", "", TX_NOT_CANONICAL },
 		{ "an array", "[]", TX_NOT_CANONICAL },
 		{ "no members", "{}", TX_NOT_CANONICAL },
@@ -310,8 +384,9 @@ static void names(void **state)
 		const char *name;
 		bool good;
 	} rows[] = {
-		{ "iot:a", true }, { "iot/a", true }, { "d2:a.b_c-d", true }, { "iot:", false },
-		{ ":a", false }, { "a", false }, { "", false }, { "Iot:a", false }, { "iot:-a", false },
+		{ "iot:a", true },   { "iot/a", true },    { "d2:a.b_c-d", true },
+		{ "iot:", false },   { ":a", false },      { "a", false },
+		{ "", false },       { "Iot:a", false },   { "iot:-a", false },
 		{ "iot::a", false }, { "iot:a b", false }, { "i-t:a", false },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
@@ -331,8 +406,8 @@ static CMS_ContentInfo *cms_of(unsigned int flags, const EVP_MD *md, unsigned in
 	assert_non_null(cms);
 	assert_non_null(CMS_add1_signer(cms, owner.x509, owner.key, md, signer_flags | CMS_BINARY));
 	if (twice)
-		assert_non_null(CMS_add1_signer(cms, other.x509, other.key, md,
-						signer_flags | CMS_BINARY));
+		assert_non_null(
+			CMS_add1_signer(cms, other.x509, other.key, md, signer_flags | CMS_BINARY));
 	assert_int_equal(CMS_final(cms, in, NULL, flags | CMS_BINARY), 1);
 	BIO_free(in);
 	return cms;
@@ -360,7 +435,8 @@ static void other_cms_is_refused(void **state)
 		unsigned int signer_flags;
 		bool twice;
 	} rows[] = {
-		{ "signing time among the attributes", 0, EVP_sha256(), skid | CMS_NOSMIMECAP, false },
+		{ "signing time among the attributes", 0, EVP_sha256(), skid | CMS_NOSMIMECAP,
+		  false },
 		{ "S/MIME capabilities", 0, EVP_sha256(), skid, false },
 		{ "no signed attributes", 0, EVP_sha256(), skid | CMS_NOATTR, false },
 		{ "two signers", 0, EVP_sha256(), skid | CMS_NOATTR, true },
@@ -372,7 +448,8 @@ static void other_cms_is_refused(void **state)
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		CLEANUP(buf_done) struct buf der = BUF_INIT(4 * TX_DER_MAX);
-		encode(cms_of(rows[i].flags, rows[i].md, rows[i].signer_flags, rows[i].twice), &der);
+		encode(cms_of(rows[i].flags, rows[i].md, rows[i].signer_flags, rows[i].twice),
+		       &der);
 		expect(&der, TX_BAD_ENCODING, rows[i].name);
 	}
 }
@@ -402,14 +479,16 @@ static void additions_are_refused(void **state)
 	cms = reopen(&good);
 	CMS_SignerInfo *signer = sk_CMS_SignerInfo_value(CMS_get0_SignerInfos(cms), 0);
 	assert_int_equal(CMS_unsigned_add1_attr_by_NID(signer, NID_pkcs9_unstructuredName,
-						       V_ASN1_PRINTABLESTRING, "x", 1), 1);
+						       V_ASN1_PRINTABLESTRING, "x", 1),
+			 1);
 	encode(cms, &der);
 	expect(&der, TX_BAD_ENCODING, "an unsigned attribute");
 
 	cms = reopen(&good);
 	signer = sk_CMS_SignerInfo_value(CMS_get0_SignerInfos(cms), 0);
 	assert_int_equal(CMS_signed_add1_attr_by_NID(signer, NID_pkcs9_unstructuredName,
-						     V_ASN1_PRINTABLESTRING, "x", 1), 1);
+						     V_ASN1_PRINTABLESTRING, "x", 1),
+			 1);
 	encode(cms, &der);
 	expect(&der, TX_BAD_ENCODING, "a third signed attribute");
 
@@ -435,8 +514,9 @@ static void flip_s(const uint8_t *signature, size_t len, uint8_t *out, size_t *l
 	const unsigned char *at = signature;
 	ECDSA_SIG *sig = d2i_ECDSA_SIG(NULL, &at, (long)len);
 	BIGNUM *n = NULL;
-	assert_true(BN_hex2bn(&n, "FFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551") >
-		    0);
+	assert_true(
+		BN_hex2bn(&n, "FFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551") >
+		0);
 	BIGNUM *r = BN_dup(ECDSA_SIG_get0_r(sig));
 	BIGNUM *s = BN_new();
 	assert_int_equal(BN_sub(s, n, ECDSA_SIG_get0_s(sig)), 1);
@@ -527,21 +607,24 @@ static void signatures_grammar(void **state)
 		bool good;
 	} rows[] = {
 		{ "3006020101020101", true },
-		{ "3006020100020101", false },	  /* r = 0 */
-		{ "3006020101020100", false },	  /* s = 0 */
-		{ "3006020181020101", false },	  /* negative */
-		{ "300702020001020101", false },  /* not minimal */
-		{ "300602010102010100", false },  /* trailing */
-		{ "3007020101020101", false },	  /* longer than it is */
+		{ "3006020100020101", false },       /* r = 0 */
+		{ "3006020101020100", false },       /* s = 0 */
+		{ "3006020181020101", false },       /* negative */
+		{ "300702020001020101", false },     /* not minimal */
+		{ "300602010102010100", false },     /* trailing */
+		{ "3007020101020101", false },       /* longer than it is */
 		{ "3009020101020101020101", false }, /* three integers */
 		{ "3003020101", false },
 		{ "", false },
-		{ "302502010102207fffffff800000007fffffffffffffffde737d56d38bcf4279dce5617e3192a8", true },
+		{ "302502010102207fffffff800000007fffffffffffffffde737d56d38bcf4279dce5617e3192a8",
+		  true },
 		{ "302502010102207fffffff800000007fffffffffffffffde737d56d38bcf4279dce5617e3192a9",
 		  false },
-		{ "3026022100ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632550020101",
+		{ "3026022100ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc63255002010"
+		  "1",
 		  true },
-		{ "3026022100ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551020101",
+		{ "3026022100ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc63255102010"
+		  "1",
 		  false },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -574,6 +657,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_signed_verifies),
+		cmocka_unit_test(identities_sign),
 		cmocka_unit_test(contents_are_those_of_the_design),
 		cmocka_unit_test(impossible_contents_are_not_written),
 		cmocka_unit_test(every_flipped_bit_is_refused),

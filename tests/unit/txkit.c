@@ -22,15 +22,17 @@ void txkit_key_new(struct txkit_key *kit)
 	must(X509_set_version(kit->x509, 2) == 1, "version");
 	must(ASN1_INTEGER_set(X509_get_serialNumber(kit->x509), 1) == 1, "serial");
 	X509_NAME *name = X509_get_subject_name(kit->x509);
-	must(X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const unsigned char *)"owner", -1,
-					-1, 0) == 1, "subject");
+	must(X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const unsigned char *)"owner",
+					-1, -1, 0) == 1,
+	     "subject");
 	must(X509_set_issuer_name(kit->x509, name) == 1, "issuer");
 	must(ASN1_TIME_set_string(X509_getm_notBefore(kit->x509), "20200101000000Z") == 1, "begin");
 	must(ASN1_TIME_set_string(X509_getm_notAfter(kit->x509), "99991231235959Z") == 1, "end");
 	must(X509_set_pubkey(kit->x509, kit->key) == 1, "public key");
 	X509V3_CTX ctx;
 	X509V3_set_ctx(&ctx, kit->x509, kit->x509, NULL, NULL, 0);
-	X509_EXTENSION *extension = X509V3_EXT_conf_nid(NULL, &ctx, NID_subject_key_identifier, "hash");
+	X509_EXTENSION *extension =
+		X509V3_EXT_conf_nid(NULL, &ctx, NID_subject_key_identifier, "hash");
 	must(extension != NULL && X509_add_ext(kit->x509, extension, -1) == 1, "key id");
 	X509_EXTENSION_free(extension);
 	must(X509_sign(kit->x509, kit->key, EVP_sha256()) > 0, "sign");
@@ -58,7 +60,8 @@ void txkit_sign_text(const struct txkit_key *kit, const char *json, struct buf *
 	buf_clear(der_out);
 	must(buf_puts(&text, json) == IOTPKI_OK, "text");
 	must(tx_sign_content(&text, kit->key, kit->cert, kit->cert_len, der_out, owner, NULL) ==
-		     IOTPKI_OK, "signature");
+		     IOTPKI_OK,
+	     "signature");
 	must(memcmp(owner, kit->owner, SHA256_LEN) == 0, "owner");
 }
 
@@ -80,7 +83,8 @@ static struct tx start(enum tx_op op, const struct txkit_key *kit, const char *n
 	return tx;
 }
 
-struct tx txkit_preorder(const struct txkit_key *kit, const char *name, uint8_t salt, int64_t time_s)
+struct tx txkit_preorder(const struct txkit_key *kit, const char *name, uint8_t salt,
+			 int64_t time_s)
 {
 	struct tx tx = start(TX_PREORDER, kit, "", time_s);
 	uint8_t bytes[SHA256_LEN];
@@ -89,8 +93,8 @@ struct tx txkit_preorder(const struct txkit_key *kit, const char *name, uint8_t 
 	return tx;
 }
 
-struct tx txkit_register(const struct txkit_key *kit, const char *name, uint8_t salt, int64_t time_s,
-			 int64_t expires_s)
+struct tx txkit_register(const struct txkit_key *kit, const char *name, uint8_t salt,
+			 int64_t time_s, int64_t expires_s)
 {
 	struct tx tx = start(TX_REGISTER, kit, name, time_s);
 	memset(tx.salt, salt, sizeof(tx.salt));

@@ -23,9 +23,10 @@ void txkit_sign(const struct txkit_key *kit, const struct tx *tx, struct buf *de
 void txkit_sign_text(const struct txkit_key *kit, const char *json, struct buf *der_out);
 
 /* Valid contents by op; salt is 32 times the byte given. */
-struct tx txkit_preorder(const struct txkit_key *kit, const char *name, uint8_t salt, int64_t time_s);
-struct tx txkit_register(const struct txkit_key *kit, const char *name, uint8_t salt, int64_t time_s,
-			 int64_t expires_s);
+struct tx txkit_preorder(const struct txkit_key *kit, const char *name, uint8_t salt,
+			 int64_t time_s);
+struct tx txkit_register(const struct txkit_key *kit, const char *name, uint8_t salt,
+			 int64_t time_s, int64_t expires_s);
 struct tx txkit_update(const struct txkit_key *kit, const char *name, const uint8_t *prev,
 		       int64_t time_s, int64_t expires_s);
 struct tx txkit_revoke(const struct txkit_key *kit, const char *name, const uint8_t *prev,

@@ -12,6 +12,8 @@ static int64_t before(int64_t time_s, int64_t seconds)
 /* The node answered the question, well or badly for the name. */
 static bool answered(const struct iotpki_answer *answer)
 {
+	if (answer->network >= IOTPKI_NODES_MAX)
+		return false;
 	return answer->outcome == IOTPKI_OUTCOME_REGISTERED ||
 	       answer->outcome == IOTPKI_OUTCOME_REVOKED ||
 	       answer->outcome == IOTPKI_OUTCOME_EXPIRED ||
@@ -36,9 +38,8 @@ static bool says_revoked(const struct iotpki_answer *answer)
 /* A tip ahead of now is not stale (design 6). */
 static bool is_stale(const struct iotpki_answer *answer, int64_t now_s)
 {
-	if (answer->max_tip_age_s < 0)
-		return true;
-	return answer->tip_s < before(now_s, answer->max_tip_age_s);
+	const int64_t limit_s = answer->max_tip_age_s > 0 ? answer->max_tip_age_s : 0;
+	return answer->tip_s < before(now_s, limit_s);
 }
 
 /* The NVS's end or the owner's own, the earlier one; at that second it is over. */
@@ -69,9 +70,7 @@ int64_t quorum_now(const struct iotpki_answer *answers, size_t count, unsigned i
 {
 	int64_t now_s = known_s;
 	for (size_t i = 0; i < count; i++) {
-		if (!answered(&answers[i]))
-			continue;
-		/* One node alone must not move the clock: n of them have at least this tip. */
+		/* One node alone must not move the clock: n that answered have at least this tip. */
 		if (tips_since(answers, count, answers[i].tip_s) < needed)
 			continue;
 		const int64_t tip_s = before(answers[i].tip_s, TIP_MARGIN_S);
@@ -83,6 +82,7 @@ int64_t quorum_now(const struct iotpki_answer *answers, size_t count, unsigned i
 
 enum iotpki_outcome quorum_judge(const struct iotpki_answer *answer, int64_t now_s, bool deadline)
 {
+	/* Callers index by the network of whatever is not malformed. */
 	if (answer->network >= IOTPKI_NODES_MAX)
 		return IOTPKI_OUTCOME_MALFORMED;
 	if (answer->outcome == IOTPKI_OUTCOME_PENDING)
@@ -102,8 +102,7 @@ enum iotpki_outcome quorum_judge(const struct iotpki_answer *answer, int64_t now
 	return answer->outcome;
 }
 
-void quorum_add(struct quorum_count *count, enum iotpki_outcome judged,
-		enum quorum_finding finding)
+void quorum_add(struct quorum_count *count, enum iotpki_outcome judged, enum quorum_finding finding)
 {
 	count->good += finding != QUORUM_NOTHING;
 	count->agreeing += finding == QUORUM_AGREES;

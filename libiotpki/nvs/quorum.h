@@ -12,7 +12,7 @@
 /** What one node's answer says about the peer. A later one outranks the earlier ones. */
 enum quorum_finding {
 	QUORUM_NOTHING, /* not a good answer */
-	QUORUM_AGREES,	/* registered, in time, pinned, matching */
+	QUORUM_AGREES,  /* registered, in time, pinned, matching */
 	QUORUM_UNREGISTERED,
 	QUORUM_HASH_MISMATCH,
 	QUORUM_EXPIRED,
@@ -25,7 +25,7 @@ struct quorum_count {
 	unsigned int good;
 	unsigned int agreeing;
 	enum quorum_finding worst; /* the highest one found */
-	bool pending;		   /* a node may still answer */
+	bool pending;              /* a node may still answer */
 	bool not_ready;
 	bool stale;
 	bool unforgivable; /* a node gave something that is neither good nor plainly unreachable */

@@ -98,8 +98,7 @@ static bool accepts_change(const struct iotpki_decide_input *input)
 
 static bool is_pinned(const struct iotpki_decide_input *input, const struct iotpki_answer *answer)
 {
-	const struct iotpki_registration_pin *pin = &input->pins[answer->network];
-	return pin->set && same(pin->id, answer->registration);
+	return same(input->pins[answer->network].id, answer->registration);
 }
 
 /* Whatever the hash says: values are public and can be copied. */
@@ -138,12 +137,9 @@ static bool follows(const struct iotpki_decide_input *input, const struct iotpki
 }
 
 static const enum iotpki_reason reason_of[] = {
-	[QUORUM_NOTHING] = IOTPKI_REASON_NONE,
-	[QUORUM_AGREES] = IOTPKI_REASON_NONE,
-	[QUORUM_UNREGISTERED] = IOTPKI_UNREGISTERED,
-	[QUORUM_HASH_MISMATCH] = IOTPKI_HASH_MISMATCH,
-	[QUORUM_EXPIRED] = IOTPKI_EXPIRED,
-	[QUORUM_REREGISTERED] = IOTPKI_REREGISTERED,
+	[QUORUM_NOTHING] = IOTPKI_REASON_NONE,       [QUORUM_AGREES] = IOTPKI_REASON_NONE,
+	[QUORUM_UNREGISTERED] = IOTPKI_UNREGISTERED, [QUORUM_HASH_MISMATCH] = IOTPKI_HASH_MISMATCH,
+	[QUORUM_EXPIRED] = IOTPKI_EXPIRED,           [QUORUM_REREGISTERED] = IOTPKI_REREGISTERED,
 	[QUORUM_REVOKED] = IOTPKI_REVOKED,
 };
 

@@ -43,12 +43,12 @@ static struct iotpki_answer good(void)
 	return answer;
 }
 
-#define ANSWER(name, base, change)                                                                 \
-	static struct iotpki_answer name(void)                                                     \
-	{                                                                                          \
-		struct iotpki_answer answer = base();                                              \
-		change;                                                                            \
-		return answer;                                                                     \
+#define ANSWER(name, base, change)                    \
+	static struct iotpki_answer name(void)        \
+	{                                             \
+		struct iotpki_answer answer = base(); \
+		change;                               \
+		return answer;                        \
 	}
 
 ANSWER(pending, good, answer.outcome = IOTPKI_OUTCOME_PENDING)
@@ -77,10 +77,10 @@ ANSWER(nonsense_network, good, answer.network = IOTPKI_NODES_MAX)
 
 /* ---- what else may differ from the plain question ---- */
 
-#define CHANGE(name, change)                                                                       \
-	static void name(struct iotpki_decide_input *input)                                        \
-	{                                                                                          \
-		change;                                                                            \
+#define CHANGE(name, change)                                \
+	static void name(struct iotpki_decide_input *input) \
+	{                                                   \
+		change;                                     \
 	}
 
 CHANGE(stranger, input->member = false)
@@ -143,6 +143,7 @@ CHANGE(soft_name, soft(input); shows_name(input))
 /* Marks of a wanted decision. */
 enum { FINAL = 1, SOFT = 2, FOLLOWED = 4, OPEN = 0 };
 
+/* clang-format off */
 static const struct row {
 	const char *name;
 	void (*change)(struct iotpki_decide_input *input);
@@ -284,6 +285,7 @@ static const struct row {
 	{ "unknown outcome", NULL, 1, { nonsense }, TOO_FEW, FINAL },
 	{ "unknown network", NULL, 1, { nonsense_network }, TOO_FEW, FINAL },
 };
+/* clang-format on */
 
 static struct iotpki_decide_input question(void)
 {
@@ -373,6 +375,7 @@ static void each_node_is_told(void **state)
 static void reasons_by_name(void **state)
 {
 	(void)state;
+	/* clang-format off */
 	static const struct {
 		enum iotpki_verdict verdict;
 		enum iotpki_reason reason;
@@ -401,6 +404,7 @@ static void reasons_by_name(void **state)
 		{ IOTPKI_ADMIT, IOTPKI_REVOKED, 203, "revoked", "verification failure", 10 },
 		{ (enum iotpki_verdict)7, (enum iotpki_reason)999, 999, "none", "", 10 },
 	};
+	/* clang-format on */
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
 		assert_int_equal((int)names[i].reason, names[i].code);
 		assert_string_equal(iotpki_reason_name(names[i].reason), names[i].name);
@@ -412,7 +416,7 @@ static void reasons_by_name(void **state)
 	assert_string_equal(iotpki_verdict_name(IOTPKI_ADMIT), "ADMIT");
 	assert_string_equal(iotpki_verdict_name(IOTPKI_UNAVAILABLE), "UNAVAILABLE");
 	assert_string_equal(iotpki_verdict_name((enum iotpki_verdict)3), "DENY");
-	assert_string_equal(iotpki_verdict_name((enum iotpki_verdict)-1), "DENY");
+	assert_string_equal(iotpki_verdict_name((enum iotpki_verdict) - 1), "DENY");
 	assert_string_equal(iotpki_outcome_name(IOTPKI_OUTCOME_PENDING), "pending");
 	assert_string_equal(iotpki_outcome_name(IOTPKI_OUTCOME_UNAUTHORIZED), "unauthorized");
 	assert_string_equal(iotpki_outcome_name((enum iotpki_outcome)99), "malformed");

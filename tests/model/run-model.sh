@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# usage: run-model.sh SOURCE-FOLDER DECIDE-ROWS
+# The decision against the model, the branches that the rows reach, the mutants that they notice.
+set -euo pipefail
+source=$1
+decide_rows=$2
+rows=$(mktemp "${TMPDIR:-/tmp}/iotpki-rows-XXXXXX")
+trap 'rm -f "$rows"' EXIT
+
+python3 "$source/tests/model/model.py" > "$rows"
+"$decide_rows" < "$rows"
+"$source/tests/model/coverage.sh" "$source" "$rows"
+python3 "$source/tests/model/mutate.py" "$source" "$rows"

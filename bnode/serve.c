@@ -1,0 +1,303 @@
+/* The verbs serve, init and pin. */
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/fs.h"
+#include "base/log.h"
+#include "base/parse.h"
+#include "bnode/server.h"
+#include "bnode/verbs.h"
+
+enum { OWNERS_MAX = 1024, FD_MAX = 1 << 20, THREADS_MAX = 16, CONNECTIONS_MAX = 16384 };
+
+/* ---- pin ---- */
+
+int bnode_pin(int argc, char **argv)
+{
+	static const struct option known[] = { { "dir", required_argument, NULL, 'd' }, { 0 } };
+	const char *dir = NULL;
+	for (int c; (c = getopt_long(argc, argv, "", known, NULL)) != -1;) {
+		if (c != 'd')
+			return VERB_USAGE;
+		dir = optarg;
+	}
+	if (dir == NULL || optind != argc)
+		return verb_usage("pin", "it takes --dir DIR and nothing else");
+	char pin[TLSKEY_PIN_SIZE];
+	struct iotpki_detail detail = { 0 };
+	const enum iotpki_err err = tlskey_pin(dir, pin, &detail);
+	if (err != IOTPKI_OK)
+		return verb_failed("pin", err, &detail);
+	puts(pin);
+	return VERB_OK;
+}
+
+/* ---- init ---- */
+
+struct init {
+	const char *dir;
+	bool open;
+	size_t owner_count;
+	uint8_t owners[OWNERS_MAX][SHA256_LEN];
+};
+
+static int init_options(int argc, char **argv, struct init *init)
+{
+	static const struct option known[] = { { "dir", required_argument, NULL, 'd' },
+					       { "owner", required_argument, NULL, 'o' },
+					       { "open", no_argument, NULL, 'a' },
+					       { 0 } };
+	for (int c; (c = getopt_long(argc, argv, "", known, NULL)) != -1;) {
+		if (c == 'd') {
+			init->dir = optarg;
+		} else if (c == 'a') {
+			init->open = true;
+		} else if (c != 'o') {
+			return VERB_USAGE;
+		} else if (init->owner_count == OWNERS_MAX) {
+			return verb_usage("init", "at most %d --owner", OWNERS_MAX);
+		} else if (!hex_decode(optarg, strlen(optarg), init->owners[init->owner_count++],
+				       SHA256_LEN)) {
+			return verb_usage("init", "--owner takes 64 lower-case hex digits, as "
+						  "`iotpki dm init` prints them");
+		}
+	}
+	if (init->dir == NULL || optind != argc)
+		return verb_usage("init", "--dir DIR is missing, or there is more than options");
+	/* A node where nobody may register is a mistake; one where everybody may has to be asked for. */
+	if (init->open == (init->owner_count > 0))
+		return verb_usage("init",
+				  "say who may register names: --owner HEX (several), or --open "
+				  "for everybody");
+	return VERB_OK;
+}
+
+static enum iotpki_err init_run(const struct init *init, char pin[static TLSKEY_PIN_SIZE],
+				struct iotpki_detail *detail)
+{
+	char path[VERB_PATH_SIZE];
+	const struct ledger_policy policy = { .open = init->open,
+					      .owner_count = init->owner_count,
+					      .owners = init->owners };
+	enum iotpki_err err = verb_path(init->dir, "ledger", path, detail);
+	if (err == IOTPKI_OK)
+		err = fs_mkdir(init->dir, 0700, detail);
+	if (err == IOTPKI_OK)
+		err = fs_mkdir(path, 0700, detail);
+	if (err == IOTPKI_OK)
+		err = ledger_create(path, &policy, detail);
+	if (err == IOTPKI_OK)
+		err = tlskey_create(init->dir, detail);
+	return err == IOTPKI_OK ? tlskey_pin(init->dir, pin, detail) : err;
+}
+
+int bnode_init(int argc, char **argv)
+{
+	struct init *init = calloc(1, sizeof(*init));
+	if (init == NULL)
+		return verb_failed("init", IOTPKI_ERR_NOMEM, NULL);
+	char pin[TLSKEY_PIN_SIZE];
+	struct iotpki_detail detail = { 0 };
+	int code = init_options(argc, argv, init);
+	if (code == VERB_OK) {
+		const enum iotpki_err err = init_run(init, pin, &detail);
+		code = err == IOTPKI_OK ? VERB_OK : verb_failed("init", err, &detail);
+	}
+	if (code == VERB_OK)
+		printf("pin: %s\n", pin);
+	free(init);
+	return code;
+}
+
+/* ---- serve ---- */
+
+struct serve {
+	const char *dir;
+	int ready_fd;
+	struct server_options options;
+};
+
+static bool number(const char *text, uint64_t least, uint64_t most, unsigned int *out)
+{
+	uint64_t value;
+	if (!uint_parse(text, strlen(text), most, &value) || value < least)
+		return false;
+	*out = (unsigned int)value;
+	return true;
+}
+
+static int serve_listen(struct serve *serve, const char *url)
+{
+	struct iotpki_detail detail = { 0 };
+	if (serve->options.listener_count == SERVER_LISTENERS_MAX)
+		return verb_usage("serve", "at most %d --listen", SERVER_LISTENERS_MAX);
+	const enum iotpki_err err = server_listener_parse(
+		url, &serve->options.listeners[serve->options.listener_count++], &detail);
+	if (err == IOTPKI_OK)
+		return VERB_OK;
+	(void)verb_failed("serve", err, &detail);
+	return VERB_USAGE;
+}
+
+/* One option; its value is within these bounds. */
+static const struct serve_number {
+	char option;
+	unsigned int least, most;
+	const char *text;
+} serve_numbers[] = {
+	{ 'r', 1, FD_MAX, "--ready-fd takes an open descriptor" },
+	{ 't', 1, THREADS_MAX, "--threads takes 1 to 16" },
+	{ 'c', 16, CONNECTIONS_MAX, "--connections takes 16 to 16384" },
+	{ 's', 1, 300, "--request-seconds takes 1 to 300" },
+};
+
+static int serve_number(struct serve *serve, int option)
+{
+	unsigned int value = 0;
+	for (size_t i = 0; i < ARRAY_LEN(serve_numbers); i++) {
+		const struct serve_number *row = &serve_numbers[i];
+		if (row->option == option && !number(optarg, row->least, row->most, &value))
+			return verb_usage("serve", "%s", row->text);
+	}
+	if (option == 'r')
+		serve->ready_fd = (int)value;
+	else if (option == 't')
+		serve->options.threads = value;
+	else if (option == 'c')
+		serve->options.connections = value;
+	else
+		serve->options.request_s = value;
+	return VERB_OK;
+}
+
+static int serve_options(int argc, char **argv, struct serve *serve)
+{
+	static const struct option known[] = { { "dir", required_argument, NULL, 'd' },
+					       { "listen", required_argument, NULL, 'l' },
+					       { "ready-fd", required_argument, NULL, 'r' },
+					       { "threads", required_argument, NULL, 't' },
+					       { "connections", required_argument, NULL, 'c' },
+					       { "request-seconds", required_argument, NULL, 's' },
+					       { 0 } };
+	for (int c; (c = getopt_long(argc, argv, "", known, NULL)) != -1;) {
+		int code = VERB_OK;
+		if (c == '?')
+			return VERB_USAGE;
+		if (c == 'd')
+			serve->dir = optarg;
+		else if (c == 'l')
+			code = serve_listen(serve, optarg);
+		else
+			code = serve_number(serve, c);
+		if (code != VERB_OK)
+			return code;
+	}
+	if (serve->dir == NULL || optind != argc)
+		return verb_usage("serve", "--dir DIR is missing, or there is more than options");
+	if (serve->options.listener_count == 0)
+		return verb_usage("serve", "--listen URL is missing, e.g. https://192.0.2.7:7443/");
+	return VERB_OK;
+}
+
+static bool any_tls(const struct server_options *options)
+{
+	bool tls = false;
+	for (size_t i = 0; i < options->listener_count; i++)
+		tls = tls || options->listeners[i].tls;
+	return tls;
+}
+
+/* Each connection is a descriptor; the soft limit of 1,024 is for programs that use select(). */
+static void raise_descriptors(const struct server_options *options)
+{
+	struct rlimit limit;
+	const rlim_t want = (rlim_t)options->connections * options->listener_count + 64;
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= want)
+		return;
+	limit.rlim_cur = want < limit.rlim_max ? want : limit.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur < want)
+		log_write(LOG_LEVEL_WARNING,
+			  "the limit of open files (%llu) is below --connections; raise it",
+			  (unsigned long long)limit.rlim_cur);
+}
+
+static enum iotpki_err tell_ready(const struct serve *serve, const struct server *server,
+				  const struct tlskey *key, struct iotpki_detail *detail)
+{
+	CLEANUP(buf_done) struct buf lines = BUF_INIT(4096);
+	for (size_t i = 0; i < serve->options.listener_count; i++) {
+		char url[SERVER_URL_SIZE];
+		server_url(server, i, url);
+		const bool tls = serve->options.listeners[i].tls;
+		log_write(LOG_LEVEL_NOTICE, "listening url=%s%s%s", url, tls ? " pin=" : "",
+			  tls ? key->pin : "");
+		(void)buf_printf(&lines, "url=%s%s%s\n", url, tls ? " pin=" : "",
+				 tls ? key->pin : "");
+	}
+	if (serve->ready_fd < 0)
+		return IOTPKI_OK;
+	const ssize_t written = write(serve->ready_fd, lines.data, lines.len);
+	(void)close(serve->ready_fd);
+	if (written == (ssize_t)lines.len)
+		return IOTPKI_OK;
+	return detail_set(detail, IOTPKI_ERR_IO, 0, 0, "cannot write the ready line: %s",
+			  strerror(errno));
+}
+
+static void wait_for_end(const sigset_t *ends, struct server *server)
+{
+	const struct timespec second = { .tv_sec = 1 };
+	while (sigtimedwait(ends, NULL, &second) < 0)
+		server_sweep(server);
+}
+
+static enum iotpki_err serve_run(const struct serve *serve, struct iotpki_detail *detail)
+{
+	char path[VERB_PATH_SIZE];
+	CLEANUP(tlskey_done) struct tlskey key = { 0 };
+	CLEANUP(ledger_closep) struct ledger *ledger = NULL;
+	CLEANUP(server_freep) struct server *server = NULL;
+	enum iotpki_err err = verb_path(serve->dir, "ledger", path, detail);
+	if (err == IOTPKI_OK && any_tls(&serve->options))
+		err = tlskey_load(serve->dir, &key, detail);
+	if (err == IOTPKI_OK)
+		err = ledger_open(path, clock_system(), &ledger, detail);
+	if (err != IOTPKI_OK)
+		return err;
+
+	/* Blocked before any thread starts, so that this thread alone takes them. */
+	sigset_t ends;
+	sigemptyset(&ends);
+	sigaddset(&ends, SIGTERM);
+	sigaddset(&ends, SIGINT);
+	if (pthread_sigmask(SIG_BLOCK, &ends, NULL) != 0 || signal(SIGPIPE, SIG_IGN) == SIG_ERR)
+		return IOTPKI_ERR_INTERNAL;
+	raise_descriptors(&serve->options);
+	err = server_start(&serve->options, ledger, clock_system(), &key, &server, detail);
+	if (err == IOTPKI_OK)
+		err = tell_ready(serve, server, &key, detail);
+	if (err != IOTPKI_OK)
+		return err;
+	wait_for_end(&ends, server);
+	log_write(LOG_LEVEL_NOTICE, "stopping");
+	server_stop(server);
+	return IOTPKI_OK;
+}
+
+int bnode_serve(int argc, char **argv)
+{
+	struct serve serve = { .ready_fd = -1, .options = SERVER_OPTIONS_INIT };
+	const int code = serve_options(argc, argv, &serve);
+	if (code != VERB_OK)
+		return code;
+	struct iotpki_detail detail = { 0 };
+	const enum iotpki_err err = serve_run(&serve, &detail);
+	return err == IOTPKI_OK ? VERB_OK : verb_failed("serve", err, &detail);
+}

@@ -47,3 +47,44 @@ enum iotpki_err sha256(const void *data, size_t len, uint8_t out[static SHA256_L
 	const struct digest_part part = { data, len };
 	return sha256_parts(&part, 1, out);
 }
+
+struct sha256_stream {
+	EVP_MD_CTX *ctx;
+	bool failed;
+};
+
+enum iotpki_err sha256_begin(struct sha256_stream **stream_out)
+{
+	*stream_out = NULL;
+	CLEANUP(sha256_freep) struct sha256_stream *stream = calloc(1, sizeof(*stream));
+	if (stream == NULL)
+		return IOTPKI_ERR_NOMEM;
+	stream->ctx = EVP_MD_CTX_new();
+	if (stream->ctx == NULL)
+		return IOTPKI_ERR_NOMEM;
+	const EVP_MD *md = algorithm();
+	if (md == NULL || EVP_DigestInit_ex2(stream->ctx, md, NULL) != 1)
+		return IOTPKI_ERR_CRYPTO;
+	*stream_out = STEAL(stream);
+	return IOTPKI_OK;
+}
+
+void sha256_more(struct sha256_stream *stream, const void *data, size_t len)
+{
+	if (EVP_DigestUpdate(stream->ctx, data, len) != 1)
+		stream->failed = true;
+}
+
+enum iotpki_err sha256_end(struct sha256_stream *stream, uint8_t out[static SHA256_LEN])
+{
+	const bool good = !stream->failed && EVP_DigestFinal_ex(stream->ctx, out, NULL) == 1;
+	return good ? IOTPKI_OK : IOTPKI_ERR_CRYPTO;
+}
+
+void sha256_freep(struct sha256_stream **stream)
+{
+	if (*stream != NULL)
+		EVP_MD_CTX_free((*stream)->ctx);
+	free(*stream);
+	*stream = NULL;
+}

@@ -14,3 +14,11 @@ struct digest_part {
 };
 enum iotpki_err sha256_parts(const struct digest_part *parts, size_t count,
 			     uint8_t out[static SHA256_LEN]) MUST_CHECK;
+
+/** SHA-256 of what comes piece by piece. A failure is remembered: check sha256_end alone. */
+struct sha256_stream;
+enum iotpki_err sha256_begin(struct sha256_stream **stream_out) MUST_CHECK;
+void sha256_more(struct sha256_stream *stream, const void *data, size_t len);
+/** May be called once; the stream is still to be freed. */
+enum iotpki_err sha256_end(struct sha256_stream *stream, uint8_t out[static SHA256_LEN]) MUST_CHECK;
+void sha256_freep(struct sha256_stream **stream);

@@ -74,7 +74,8 @@ static enum iotpki_err take_choice(const struct yaml_event *value, const char *k
 			return IOTPKI_OK;
 		}
 		const size_t used = strlen(all);
-		(void)snprintf(all + used, sizeof(all) - used, "%s%s", i == 0 ? "" : ", ", words[i]);
+		(void)snprintf(all + used, sizeof(all) - used, "%s%s", i == 0 ? "" : ", ",
+			       words[i]);
 	}
 	return yaml_refuse(value, detail, "%s must be one of: %s", key, all);
 }
@@ -223,20 +224,38 @@ static enum iotpki_err read_allow_users(struct yaml_reader *reader, const struct
 static const struct yaml_key query_keys[] = {
 	{ .name = "answers", .read = read_answers },
 	{ .name = "dissent", .read = read_dissent },
-	{ .name = "node_timeout_ms", .read = read_node_timeout, AT(node_timeout_ms), .min = 50,
+	{ .name = "node_timeout_ms",
+	  .read = read_node_timeout,
+	  AT(node_timeout_ms),
+	  .min = 50,
 	  .max = DEADLINE_MAX_MS },
-	{ .name = "deadline_ms", .read = config_read_int, AT(deadline_ms), .min = 50,
+	{ .name = "deadline_ms",
+	  .read = config_read_int,
+	  AT(deadline_ms),
+	  .min = 50,
 	  .max = DEADLINE_MAX_MS },
 };
 static const struct yaml_key soft_fail_keys[] = {
 	{ .name = "services", .read = read_services },
-	{ .name = "max_age", .read = config_read_duration, AT(soft_fail_max_age_s), .min = 0,
-	  .max = 7 * DAY_MS, .unit = 1000 },
+	{ .name = "max_age",
+	  .read = config_read_duration,
+	  AT(soft_fail_max_age_s),
+	  .min = 0,
+	  .max = 7 * DAY_MS,
+	  .unit = 1000 },
 };
 static const struct yaml_key refresh_keys[] = {
-	{ .name = "every", .read = config_read_duration, AT(refresh_every_s), .min = 1000,
-	  .max = 30 * DAY_MS, .unit = 1000 },
-	{ .name = "jitter", .read = read_jitter, AT(refresh_jitter_s), .min = 0, .max = DAY_MS,
+	{ .name = "every",
+	  .read = config_read_duration,
+	  AT(refresh_every_s),
+	  .min = 1000,
+	  .max = 30 * DAY_MS,
+	  .unit = 1000 },
+	{ .name = "jitter",
+	  .read = read_jitter,
+	  AT(refresh_jitter_s),
+	  .min = 0,
+	  .max = DAY_MS,
 	  .unit = 1000 },
 };
 static const struct yaml_key break_glass_keys[] = {
@@ -259,8 +278,12 @@ static yaml_value_fn read_section;
 static const struct yaml_key policy_keys[] = {
 	{ .name = "unreachable", .read = read_unreachable },
 	{ .name = "soft_fail", .read = read_section, .min = SOFT_FAIL },
-	{ .name = "positive_ttl", .read = config_read_duration, AT(positive_ttl_ms), .min = 0,
-	  .max = TTL_MAX_MS, .unit = 1 },
+	{ .name = "positive_ttl",
+	  .read = config_read_duration,
+	  AT(positive_ttl_ms),
+	  .min = 0,
+	  .max = TTL_MAX_MS,
+	  .unit = 1 },
 	{ .name = "key_change", .read = read_key_change },
 };
 static const struct {
@@ -315,10 +338,11 @@ static enum iotpki_err finish(struct draft *draft, struct iotpki_detail *detail)
 				   "answers: %u of %zu nodes can never be reached", config->needed,
 				   config->node_count);
 	if (config->dissent == IOTPKI_DISSENT_OUTVOTE && config->needed * 2 <= config->node_count)
-		return yaml_refuse(&draft->dissent_at, detail,
-				   "dissent: outvote needs answers from more than half of the nodes; "
-				   "%u of %zu is not",
-				   config->needed, config->node_count);
+		return yaml_refuse(
+			&draft->dissent_at, detail,
+			"dissent: outvote needs answers from more than half of the nodes; "
+			"%u of %zu is not",
+			config->needed, config->node_count);
 	if (config->node_timeout_ms > config->deadline_ms && draft->node_timeout_at.start.line > 0)
 		return yaml_refuse(&draft->node_timeout_at, detail,
 				   "node_timeout_ms is more than deadline_ms");
@@ -413,12 +437,14 @@ void config_warnings(const struct config *config, void (*emit)(void *context, co
 		{ warn_no_failure, "no node may fail: query.answers needs every node; add a node "
 				   "or ask for fewer answers" },
 		{ warn_one_node, "there is one node: nobody is admitted while it is down" },
-		{ warn_one_answer, "query.answers is 1 of several nodes: one lying node can admit" },
+		{ warn_one_answer,
+		  "query.answers is 1 of several nodes: one lying node can admit" },
 		{ warn_follow, "policy.key_change is follow: whoever registers an expired name "
 			       "again is admitted as that member" },
 		{ warn_soft_fail, "policy.unreachable is soft-fail: it behaves as hard-fail in "
 				  "this release, which keeps no last verdicts" },
-		{ warn_networks, "there are several networks: every name must live on all of them" },
+		{ warn_networks,
+		  "there are several networks: every name must live on all of them" },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(warnings); i++)
 		if (warnings[i].applies(config))

@@ -21,9 +21,9 @@ enum config_node_type { CONFIG_NODE_IOTPKI, CONFIG_NODE_EMERCOIN, CONFIG_NODE_NA
 struct config_node {
 	char name[CONFIG_WORD_MAX + 1];
 	enum config_node_type type; /* others than IOTPKI: an error at file:line in this release */
-	uint8_t network;	    /* index into config.networks */
+	uint8_t network;            /* index into config.networks */
 	char url[CONFIG_URL_MAX + 1]; /* https://, or http:// on a loopback address */
-	size_t pin_count;	      /* 0 only with http:// */
+	size_t pin_count;             /* 0 only with http:// */
 	uint8_t pins[CONFIG_PINS_MAX][IOTPKI_SHA256_LEN]; /* SHA-256 of the server's SPKI */
 	char name_prefix[IOTPKI_NVS_NAME_MAX - IOTPKI_NAME_MAX + 1]; /* "iot:" unless set */
 };
@@ -38,7 +38,7 @@ struct config {
 	unsigned int needed; /* n, from answers: NUMBER | majority | all */
 	enum iotpki_dissent dissent;
 	int64_t node_timeout_ms; /* default 1500 */
-	int64_t deadline_ms;	 /* default 4000, at most 4500 */
+	int64_t deadline_ms;     /* default 4000, at most 4500 */
 
 	/* policy: */
 	bool soft_fail; /* unreachable: soft-fail */
@@ -56,7 +56,7 @@ struct config {
 	size_t allow_user_count; /* agent: {allow_users: []} */
 	char allow_users[CONFIG_USERS_MAX][CONFIG_WORD_MAX + 1];
 	char identity_on_change[256]; /* identity: {on_change: COMMAND}; "" if unset */
-	bool tls_early;		      /* tls: {early: yes} */
+	bool tls_early;               /* tls: {early: yes} */
 };
 
 /** Parse the text of a configuration; path is for messages. config_out is all zero unless IOTPKI_OK. */

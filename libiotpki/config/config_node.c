@@ -121,7 +121,8 @@ const char *config_url_problem(const char *url, size_t len, bool *secure_out, ch
 	if (!path_valid(url + at, len - at))
 		return "may have a host, a port and a path only (no user, query or fragment)";
 	if (!*secure_out && !loopback(host))
-		return "may be http: only on 127.0.0.0/8, [::1] or localhost; use https: with a pin";
+		return "may be http: only on 127.0.0.0/8, [::1] or localhost; use https: with a "
+		       "pin";
 	const int written = snprintf(canonical_out, canonical_size, "%s:%llu%s", host,
 				     (unsigned long long)port, at == len ? "/" : url + at);
 	return written < 0 || (size_t)written >= canonical_size ? "is too long" : NULL;
@@ -164,7 +165,8 @@ static enum iotpki_err read_type(struct yaml_reader *reader, const struct yaml_e
 		return detail_set(detail, IOTPKI_ERR_UNSUPPORTED, value->start.line,
 				  value->start.column, "nodes of type %s are not in this release",
 				  value->text);
-	return yaml_refuse(value, detail, "type must be iotpki (emercoin, namecoin: not in this release)");
+	return yaml_refuse(value, detail,
+			   "type must be iotpki (emercoin, namecoin: not in this release)");
 }
 
 static enum iotpki_err read_url(struct yaml_reader *reader, const struct yaml_event *value,
@@ -240,8 +242,9 @@ static enum iotpki_err read_prefix(struct yaml_reader *reader, const struct yaml
 		return err;
 	for (size_t i = 0; i < value->len; i++)
 		if (!host_character(value->text[i]) && memchr(":/_", value->text[i], 3) == NULL)
-			return yaml_refuse(value, detail,
-					   "name_prefix may have letters, digits and - . _ : / only");
+			return yaml_refuse(
+				value, detail,
+				"name_prefix may have letters, digits and - . _ : / only");
 	memcpy(draft->node.name_prefix, value->text, value->len + 1);
 	return IOTPKI_OK;
 }
@@ -252,9 +255,10 @@ static enum iotpki_err read_chain_key(struct yaml_reader *reader, const struct y
 {
 	(void)reader;
 	(void)target;
-	return detail_set(detail, IOTPKI_ERR_UNSUPPORTED, value->start.line, value->start.column,
-			  "%s is for nodes of type emercoin and namecoin, which are not in this release",
-			  key->name);
+	return detail_set(
+		detail, IOTPKI_ERR_UNSUPPORTED, value->start.line, value->start.column,
+		"%s is for nodes of type emercoin and namecoin, which are not in this release",
+		key->name);
 }
 
 static const struct yaml_key node_keys[] = {
@@ -336,13 +340,14 @@ static enum iotpki_err read_node(struct yaml_reader *reader, const struct yaml_e
 	(void)key;
 	const struct yaml_event start = *value;
 	if (config->node_count == IOTPKI_NODES_MAX)
-		return yaml_refuse(value, detail, "there may be at most %d nodes", IOTPKI_NODES_MAX);
+		return yaml_refuse(value, detail, "there may be at most %d nodes",
+				   IOTPKI_NODES_MAX);
 	struct node_draft draft = {
 		.network = "iotpki",
 		.node = { .name_prefix = "iot:" },
 	};
-	enum iotpki_err err = yaml_mapping(reader, value, node_keys, ARRAY_LEN(node_keys), &draft,
-					   detail);
+	enum iotpki_err err =
+		yaml_mapping(reader, value, node_keys, ARRAY_LEN(node_keys), &draft, detail);
 	if (err == IOTPKI_OK)
 		err = check_pin(&draft, detail);
 	if (err == IOTPKI_OK)

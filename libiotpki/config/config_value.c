@@ -74,9 +74,10 @@ enum iotpki_err config_read_duration(struct yaml_reader *reader, const struct ya
 	duration_name(key->min, least);
 	duration_name(key->max, most);
 	duration_name(key->unit, unit);
-	return yaml_refuse(value, detail,
-			   "%s must be a duration such as 30s, 5m or 4h, from %s to %s, in whole %s",
-			   key->name, key->min == 0 ? "0s" : least, most, unit);
+	return yaml_refuse(
+		value, detail,
+		"%s must be a duration such as 30s, 5m or 4h, from %s to %s, in whole %s",
+		key->name, key->min == 0 ? "0s" : least, most, unit);
 }
 
 static bool word_character(char c)

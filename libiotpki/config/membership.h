@@ -12,16 +12,18 @@
 #include "config/config.h"
 
 #define MEMBERSHIP_PATH "/etc/iotpki/members.yaml" /* and members.d/ beside it */
+#define MEMBERSHIP_PARTS "members.d"
 #define MEMBERSHIP_MAX_BYTES (256UL * 1024 * 1024)
 #define MEMBERSHIP_MAX_ENTRIES 1000000UL
 
 /** What a role or an entry allows; interned, shared by all entries that say the same. */
 struct member_rights {
 	size_t user_count;
-	const char *const *users;    /* accounts; none: nobody */
+	const char *const *users; /* accounts; none: nobody */
 	size_t service_count;
 	const char *const *services; /* PAM service names; none: none */
-	const char *ssh_options;     /* canonical authorized_keys options, e.g. "restrict,pty"; never empty */
+	const char *
+		ssh_options; /* canonical authorized_keys options, e.g. "restrict,pty"; never empty */
 	bool soft_fail;
 };
 
@@ -38,7 +40,7 @@ struct member {
 	int64_t ends_s; /* expires: */
 	int64_t cert_begins_s, cert_ends_s;
 	uint8_t sha256[IOTPKI_SHA256_LEN]; /* the certificate's hash */
-	uint8_t key[IOTPKI_SHA256_LEN];	   /* fingerprint of the certificate's key */
+	uint8_t key[IOTPKI_SHA256_LEN];    /* fingerprint of the certificate's key */
 	bool has_ssh;
 	bool denied;
 	uint8_t registration_count;
@@ -56,10 +58,24 @@ struct membership; /* opaque generation */
  * @return on any error in any file: nothing is loaded, detail has file:line:column
  */
 enum iotpki_err membership_load(const char *path, const struct fs_trust *trust,
-				struct membership **list_out, struct iotpki_detail *detail) MUST_CHECK;
+				struct membership **list_out,
+				struct iotpki_detail *detail) MUST_CHECK;
+/** A text that stands for the file at path, as it would be after an edit; the file need not exist. */
+struct membership_replacement {
+	const char *
+		path; /* as membership_load makes it: the list's path, or its folder's members.d/NAME */
+	const char *text;
+	size_t len;
+};
+/** Load the whole list as it would be with one file replaced. */
+enum iotpki_err membership_load_with(const char *path, const struct fs_trust *trust,
+				     const struct membership_replacement *replacement,
+				     struct membership **list_out,
+				     struct iotpki_detail *detail) MUST_CHECK;
 /** The same of one text in memory (tests, fuzzing, checks before an edit is written). */
 enum iotpki_err membership_parse(const char *path, const char *text, size_t len,
-				 struct membership **list_out, struct iotpki_detail *detail) MUST_CHECK;
+				 struct membership **list_out,
+				 struct iotpki_detail *detail) MUST_CHECK;
 /** References are not atomic: one thread. */
 struct membership *membership_ref(struct membership *list);
 void membership_unref(struct membership *list);

@@ -124,10 +124,9 @@ static enum iotpki_err parser_error(const struct yaml_reader *reader, struct iot
 static enum iotpki_err check_document(struct yaml_reader *reader, struct iotpki_detail *detail)
 {
 	const yaml_event_t *event = &reader->event;
-	const bool directive =
-		event->data.document_start.version_directive != NULL ||
-		event->data.document_start.tag_directives.start !=
-			event->data.document_start.tag_directives.end;
+	const bool directive = event->data.document_start.version_directive != NULL ||
+			       event->data.document_start.tag_directives.start !=
+				       event->data.document_start.tag_directives.end;
 	if (directive)
 		return refuse_at(event->start_mark, IOTPKI_ERR_SYNTAX, detail,
 				 "directives (%YAML, %TAG) are not allowed");

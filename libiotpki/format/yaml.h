@@ -8,16 +8,16 @@
 
 #include "base/base.h"
 
-#define YAML_DEPTH_MAX 8		/* nested collections */
-#define YAML_SCALAR_MAX (16 * 1024)	/* bytes of one scalar */
-#define YAML_GAP_MAX (1024 * 1024)	/* bytes between two events: one endless scalar or comment */
-#define YAML_KEYS_MAX 32		/* keys of one table */
+#define YAML_DEPTH_MAX 8            /* nested collections */
+#define YAML_SCALAR_MAX (16 * 1024) /* bytes of one scalar */
+#define YAML_GAP_MAX (1024 * 1024)  /* bytes between two events: one endless scalar or comment */
+#define YAML_KEYS_MAX 32            /* keys of one table */
 
 enum yaml_kind {
 	YAML_SCALAR,
 	YAML_SEQUENCE,
 	YAML_MAPPING,
-	YAML_END, /* of the innermost collection */
+	YAML_END,  /* of the innermost collection */
 	YAML_DONE, /* of the document */
 };
 
@@ -30,8 +30,8 @@ struct yaml_mark {
 /** One event. text lives until the next event is read. */
 struct yaml_event {
 	enum yaml_kind kind;
-	bool plain; /* a scalar without quotes, not a block scalar */
-	bool flow;  /* a collection in [] or {} */
+	bool plain;       /* a scalar without quotes, not a block scalar */
+	bool flow;        /* a collection in [] or {} */
 	const char *text; /* terminated; without NUL bytes inside */
 	size_t len;
 	struct yaml_mark start;

@@ -7,9 +7,9 @@
 static const struct {
 	uint32_t first, last;
 } refused[] = {
-	{ 0x00, 0x08 },	    { 0x0b, 0x0c },	{ 0x0e, 0x1f },	    { 0x7f, 0x9f },
-	{ 0xad, 0xad },	    { 0x61c, 0x61c },	{ 0x200b, 0x200f }, { 0x2028, 0x202e },
-	{ 0x2060, 0x206f }, { 0xd800, 0xdfff }, { 0xfeff, 0xfeff }, { 0xfff0, 0xffff },
+	{ 0x00, 0x08 },       { 0x0b, 0x0c },     { 0x0e, 0x1f },     { 0x7f, 0x9f },
+	{ 0xad, 0xad },       { 0x61c, 0x61c },   { 0x200b, 0x200f }, { 0x2028, 0x202e },
+	{ 0x2060, 0x206f },   { 0xd800, 0xdfff }, { 0xfeff, 0xfeff }, { 0xfff0, 0xffff },
 	{ 0xe0000, 0xe007f },
 };
 
@@ -50,7 +50,9 @@ static bool begin_character(struct yaml_input *input, uint8_t byte)
 		uint8_t mask, lead, missing;
 		uint32_t least;
 	} forms[] = {
-		{ 0xe0, 0xc0, 1, 0x80 }, { 0xf0, 0xe0, 2, 0x800 }, { 0xf8, 0xf0, 3, 0x10000 },
+		{ 0xe0, 0xc0, 1, 0x80 },
+		{ 0xf0, 0xe0, 2, 0x800 },
+		{ 0xf8, 0xf0, 3, 0x10000 },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(forms); i++) {
 		if ((byte & forms[i].mask) != forms[i].lead)
@@ -94,8 +96,8 @@ static bool take_special(struct yaml_input *input, uint8_t byte)
 	if (byte >= 0x80)
 		return begin_character(input, byte);
 	if (byte != '\r' && !allowed(byte))
-		return refuse(input, byte == 0 ? "a NUL byte is not allowed; save the file as UTF-8" :
-						 "a control character is not allowed");
+		return refuse(input, byte == 0 ? "a NUL byte is not allowed; save the file as UTF-8"
+					       : "a control character is not allowed");
 	input->column++;
 	return true;
 }

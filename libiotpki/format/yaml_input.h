@@ -10,14 +10,14 @@
 struct yaml_input {
 	struct yaml_source source;
 	size_t cap;
-	size_t total;	 /* bytes taken */
-	size_t gap;	 /* of them, since the last event */
+	size_t total;      /* bytes taken */
+	size_t gap;        /* of them, since the last event */
 	unsigned int line; /* of the next byte, from 1 */
 	unsigned int column;
-	uint32_t code;	 /* the character that is being put together */
-	uint32_t least;	 /* its smallest value that is not overlong */
+	uint32_t code;   /* the character that is being put together */
+	uint32_t least;  /* its smallest value that is not overlong */
 	uint8_t missing; /* its continuation bytes to come */
-	bool carriage;	 /* the last byte was CR */
+	bool carriage;   /* the last byte was CR */
 	enum iotpki_err err;
 	struct iotpki_detail detail; /* of err */
 };

@@ -18,13 +18,14 @@
 #define PIN1 "sha256//AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
 #define PIN2 "sha256//AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
 #define PIN3 "sha256//AgAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
-#define NODE1 "  - {name: home, type: iotpki, network: farm, url: \"https://gateway.lan:7443/\", pin: \"" PIN1 "\"}\n"
+#define NODE1                                                                                     \
+	"  - {name: home, type: iotpki, network: farm, url: \"https://gateway.lan:7443/\", pin: " \
+	"\"" PIN1 "\"}\n"
 #define NODE2 "  - {name: barn, url: \"https://barn.lan:7443/\", pin: \"" PIN2 "\"}\n"
 #define NODE3 "  - {name: office, url: \"https://192.0.2.7:7443/\", pin: \"" PIN3 "\"}\n"
 #define THREE "version: 1\nbnodes:\n" NODE1 NODE2 NODE3
 
-static const char full[] =
-	THREE
+static const char full[] = THREE
 	"query:  {answers: 2, dissent: outvote, node_timeout_ms: 1000, deadline_ms: 4500}\n"
 	"policy:\n  unreachable: soft-fail\n  soft_fail: {services: [sshd, sudo], max_age: 7d}\n"
 	"  positive_ttl: 1500ms\n  key_change: pin\n"
@@ -102,41 +103,54 @@ static void rows_of_errors(void **state)
 		{ "version 2", "version: 2\n", IOTPKI_ERR_SYNTAX, 1, 10 },
 		{ "version as text", "version: '1'\n", IOTPKI_ERR_SYNTAX, 1, 10 },
 		{ "Y18 unknown key", "version: 1\nquerry: {}\n", IOTPKI_ERR_SYNTAX, 2, 1 },
-		{ "Y18 unknown policy", "version: 1\npolicy: {fail_mod: soft}\n", IOTPKI_ERR_SYNTAX, 2,
-		  10 },
-		{ "Y07 key twice", "version: 1\ntls: {early: yes, early: no}\n", IOTPKI_ERR_SYNTAX, 2,
-		  19 },
-		{ "type emercoin", "version: 1\nbnodes:\n  - {name: a, type: emercoin, url: \"http://127.0.0.1/\"}\n",
+		{ "Y18 unknown policy", "version: 1\npolicy: {fail_mod: soft}\n", IOTPKI_ERR_SYNTAX,
+		  2, 10 },
+		{ "Y07 key twice", "version: 1\ntls: {early: yes, early: no}\n", IOTPKI_ERR_SYNTAX,
+		  2, 19 },
+		{ "type emercoin",
+		  "version: 1\nbnodes:\n  - {name: a, type: emercoin, url: "
+		  "\"http://127.0.0.1/\"}\n",
 		  IOTPKI_ERR_UNSUPPORTED, 3, 21 },
-		{ "type unknown", "version: 1\nbnodes:\n  - {name: a, type: x, url: \"http://127.0.0.1/\"}\n",
+		{ "type unknown",
+		  "version: 1\nbnodes:\n  - {name: a, type: x, url: \"http://127.0.0.1/\"}\n",
 		  IOTPKI_ERR_SYNTAX, 3, 21 },
-		{ "credentials", "version: 1\nbnodes:\n  - {name: a, credentials: /x, url: \"http://127.0.0.1/\"}\n",
+		{ "credentials",
+		  "version: 1\nbnodes:\n  - {name: a, credentials: /x, url: "
+		  "\"http://127.0.0.1/\"}\n",
 		  IOTPKI_ERR_UNSUPPORTED, 3, 28 },
 		{ "no url", "version: 1\nbnodes:\n  - {name: a}\n", IOTPKI_ERR_SYNTAX, 3, 5 },
 		{ "no name", "version: 1\nbnodes:\n  - {url: \"http://127.0.0.1/\"}\n",
 		  IOTPKI_ERR_SYNTAX, 3, 5 },
 		{ "https without pin", "version: 1\nbnodes:\n  - {name: a, url: \"https://a/\"}\n",
 		  IOTPKI_ERR_SYNTAX, 3, 20 },
-		{ "http with pin", "version: 1\nbnodes:\n  - {name: a, url: \"http://127.0.0.1/\", pin: " PIN1 "}\n",
+		{ "http with pin",
+		  "version: 1\nbnodes:\n  - {name: a, url: \"http://127.0.0.1/\", pin: " PIN1 "}\n",
 		  IOTPKI_ERR_SYNTAX, 3, 46 },
-		{ "pin too short", "version: 1\nbnodes:\n  - {name: a, pin: sha256//AAAA, url: \"https://a/\"}\n",
+		{ "pin too short",
+		  "version: 1\nbnodes:\n  - {name: a, pin: sha256//AAAA, url: \"https://a/\"}\n",
 		  IOTPKI_ERR_SYNTAX, 3, 20 },
-		{ "pin and rest", "version: 1\nbnodes:\n  - {name: a, pin: \"" PIN1 ";\", url: \"https://a/\"}\n",
+		{ "pin and rest",
+		  "version: 1\nbnodes:\n  - {name: a, pin: \"" PIN1 ";\", url: \"https://a/\"}\n",
 		  IOTPKI_ERR_SYNTAX, 3, 20 },
-		{ "same name", "version: 1\nbnodes:\n" NODE1
-		  "  - {name: home, url: \"https://b/\", pin: \"" PIN2 "\"}\n",
+		{ "same name",
+		  "version: 1\nbnodes:\n" NODE1 "  - {name: home, url: \"https://b/\", pin: \"" PIN2
+		  "\"}\n",
 		  IOTPKI_ERR_SYNTAX, 4, 5 },
-		{ "same url", "version: 1\nbnodes:\n" NODE1
+		{ "same url",
+		  "version: 1\nbnodes:\n" NODE1
 		  "  - {name: b, url: \"https://gateway.lan:7443/\", pin: \"" PIN2 "\"}\n",
 		  IOTPKI_ERR_SYNTAX, 4, 20 },
-		{ "same url in other words", "version: 1\nbnodes:\n" NODE1
+		{ "same url in other words",
+		  "version: 1\nbnodes:\n" NODE1
 		  "  - {name: b, url: \"https://GATEWAY.lan:7443\", pin: \"" PIN2 "\"}\n",
 		  IOTPKI_ERR_SYNTAX, 4, 20 },
-		{ "same pin", "version: 1\nbnodes:\n" NODE1
-		  "  - {name: b, url: \"https://b/\", pin: \"" PIN2 ";" PIN1 "\"}\n",
+		{ "same pin",
+		  "version: 1\nbnodes:\n" NODE1 "  - {name: b, url: \"https://b/\", pin: \"" PIN2
+		  ";" PIN1 "\"}\n",
 		  IOTPKI_ERR_SYNTAX, 4, 39 },
 		{ "answers 0", THREE "query: {answers: 0}\n", IOTPKI_ERR_SYNTAX, 6, 18 },
-		{ "answers of more nodes", THREE "query: {answers: 4}\n", IOTPKI_ERR_SYNTAX, 6, 18 },
+		{ "answers of more nodes", THREE "query: {answers: 4}\n", IOTPKI_ERR_SYNTAX, 6,
+		  18 },
 		{ "answers word", THREE "query: {answers: most}\n", IOTPKI_ERR_SYNTAX, 6, 18 },
 		{ "outvote of a minority", THREE "query: {answers: 1, dissent: outvote}\n",
 		  IOTPKI_ERR_SYNTAX, 6, 30 },
@@ -145,17 +159,22 @@ static void rows_of_errors(void **state)
 		{ "node timeout over deadline", THREE "query: {node_timeout_ms: 4100}\n",
 		  IOTPKI_ERR_SYNTAX, 6, 26 },
 		{ "unreachable", THREE "policy: {unreachable: soft}\n", IOTPKI_ERR_SYNTAX, 6, 23 },
-		{ "max_age", THREE "policy: {soft_fail: {max_age: 8d}}\n", IOTPKI_ERR_SYNTAX, 6, 31 },
-		{ "max_age bare", THREE "policy: {soft_fail: {max_age: 4}}\n", IOTPKI_ERR_SYNTAX, 6, 31 },
-		{ "max_age in ms", THREE "policy: {soft_fail: {max_age: 1500ms}}\n", IOTPKI_ERR_SYNTAX, 6,
+		{ "max_age", THREE "policy: {soft_fail: {max_age: 8d}}\n", IOTPKI_ERR_SYNTAX, 6,
 		  31 },
+		{ "max_age bare", THREE "policy: {soft_fail: {max_age: 4}}\n", IOTPKI_ERR_SYNTAX, 6,
+		  31 },
+		{ "max_age in ms", THREE "policy: {soft_fail: {max_age: 1500ms}}\n",
+		  IOTPKI_ERR_SYNTAX, 6, 31 },
 		{ "positive_ttl", THREE "policy: {positive_ttl: 61s}\n", IOTPKI_ERR_SYNTAX, 6, 24 },
 		{ "key_change", THREE "policy: {key_change: any}\n", IOTPKI_ERR_SYNTAX, 6, 22 },
 		{ "jitter", THREE "refresh: {every: 1m, jitter: 2m}\n", IOTPKI_ERR_SYNTAX, 6, 30 },
 		{ "account", THREE "break_glass: {users: [\"a b\"]}\n", IOTPKI_ERR_SYNTAX, 6, 23 },
-		{ "account twice", THREE "break_glass: {users: [a, a]}\n", IOTPKI_ERR_SYNTAX, 6, 26 },
-		{ "accounts as text", THREE "break_glass: {users: root}\n", IOTPKI_ERR_SYNTAX, 6, 22 },
-		{ "relative command", THREE "identity: {on_change: reboot}\n", IOTPKI_ERR_SYNTAX, 6, 23 },
+		{ "account twice", THREE "break_glass: {users: [a, a]}\n", IOTPKI_ERR_SYNTAX, 6,
+		  26 },
+		{ "accounts as text", THREE "break_glass: {users: root}\n", IOTPKI_ERR_SYNTAX, 6,
+		  22 },
+		{ "relative command", THREE "identity: {on_change: reboot}\n", IOTPKI_ERR_SYNTAX, 6,
+		  23 },
 		{ "Y16 boolean", THREE "tls: {early: true}\n", IOTPKI_ERR_SYNTAX, 6, 14 },
 		{ "Y03 anchor", THREE "tls: &a {early: yes}\n", IOTPKI_ERR_SYNTAX, 6, 6 },
 		{ "Y09 second document", THREE "---\nversion: 1\n", IOTPKI_ERR_SYNTAX, 6, 1 },
@@ -164,9 +183,8 @@ static void rows_of_errors(void **state)
 		struct config config, zero;
 		memset(&zero, 0, sizeof(zero));
 		struct iotpki_detail detail = { 0 };
-		const enum iotpki_err err =
-			config_parse("/etc/x.yaml", rows[i].text, strlen(rows[i].text), &config,
-				     &detail);
+		const enum iotpki_err err = config_parse("/etc/x.yaml", rows[i].text,
+							 strlen(rows[i].text), &config, &detail);
 		if (err != rows[i].want || detail.line != rows[i].line ||
 		    detail.column != rows[i].column)
 			fail_msg("%s: %d at %u:%u: %s", rows[i].name, err, detail.line,
@@ -260,8 +278,10 @@ static void warning_rows(void **state)
 		const char *text;
 		const char *want; /* part of the one warning; NULL: none */
 	} rows[] = {
-		{ "nothing to say", "version: 1\nbnodes:\n" NODE2 NODE3
-		  "  - {name: c, url: \"https://c/\", pin: \"" PIN1 "\"}\n", NULL },
+		{ "nothing to say",
+		  "version: 1\nbnodes:\n" NODE2 NODE3
+		  "  - {name: c, url: \"https://c/\", pin: \"" PIN1 "\"}\n",
+		  NULL },
 		{ "no nodes", "version: 1\n", "bnodes is empty" },
 		{ "one node", "version: 1\nbnodes:\n" NODE2, "there is one node" },
 		{ "majority of two", "version: 1\nbnodes:\n" NODE2 NODE3, "no node may fail" },
@@ -271,16 +291,19 @@ static void warning_rows(void **state)
 		  "no node may fail" },
 		{ "two networks", THREE, "several networks" },
 		{ "follow", "version: 1\npolicy: {key_change: follow}\n", "key_change is follow" },
-		{ "soft-fail", "version: 1\npolicy: {unreachable: soft-fail}\n", "behaves as hard-fail" },
+		{ "soft-fail", "version: 1\npolicy: {unreachable: soft-fail}\n",
+		  "behaves as hard-fail" },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct config config;
-		assert_int_equal(config_parse("f", rows[i].text, strlen(rows[i].text), &config, NULL),
-				 IOTPKI_OK);
+		assert_int_equal(
+			config_parse("f", rows[i].text, strlen(rows[i].text), &config, NULL),
+			IOTPKI_OK);
 		CLEANUP(buf_done) struct buf all = BUF_INIT(4096);
 		config_warnings(&config, collect, &all);
-		const bool good = rows[i].want == NULL ? all.len == 0 :
-							 strstr(buf_text(&all), rows[i].want) != NULL;
+		const bool good = rows[i].want == NULL
+					  ? all.len == 0
+					  : strstr(buf_text(&all), rows[i].want) != NULL;
 		if (!good)
 			fail_msg("%s: \"%s\"", rows[i].name, buf_text(&all));
 	}
@@ -310,9 +333,9 @@ static void load_from_file(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(full_file),  cmocka_unit_test(default_values),
+		cmocka_unit_test(full_file),      cmocka_unit_test(default_values),
 		cmocka_unit_test(rows_of_errors), cmocka_unit_test(url_rows),
-		cmocka_unit_test(truncation), cmocka_unit_test(warning_rows),
+		cmocka_unit_test(truncation),     cmocka_unit_test(warning_rows),
 		cmocka_unit_test(load_from_file),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

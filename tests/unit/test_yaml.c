@@ -28,7 +28,7 @@ static enum iotpki_err scan(const char *text, size_t len, size_t cap, struct iot
 struct row {
 	const char *name;
 	const char *text;
-	size_t len; /* 0: a string */
+	size_t len;                /* 0: a string */
 	unsigned int line, column; /* line 0: good */
 };
 
@@ -40,8 +40,8 @@ static void check_rows(const struct row *rows, size_t count)
 		const enum iotpki_err err = scan(rows[i].text, len, 1 << 20, &detail);
 		if ((err == IOTPKI_OK) != (rows[i].line == 0))
 			fail_msg("%s: %d %s", rows[i].name, err, detail.message);
-		if (err != IOTPKI_OK && (detail.line != rows[i].line ||
-					 detail.column != rows[i].column))
+		if (err != IOTPKI_OK &&
+		    (detail.line != rows[i].line || detail.column != rows[i].column))
 			fail_msg("%s: at %u:%u, not %u:%u: %s", rows[i].name, detail.line,
 				 detail.column, rows[i].line, rows[i].column, detail.message);
 	}
@@ -71,10 +71,22 @@ static void hostile_rows(void **state)
 		{ "Y09 two documents", "a: 1\n---\nb: 1\n", 0, 2, 1 },
 		{ "Y09 after the end mark", "a: 1\n...\n---\nb: 1\n", 0, 3, 1 },
 		{ "Y09 marked begin and end", "---\na: 1\n...\n", 0, 0, 0 },
-		{ "Y11 byte order mark", "\xef\xbb\xbf" "a: 1\n", 0, 0, 0 },
-		{ "Y11 byte order mark later", "a: 1\n\xef\xbb\xbf" "b: 1\n", 0, 2, 1 },
-		{ "Y11 two byte order marks", "\xef\xbb\xbf\xef\xbb\xbf" "a: 1\n", 0, 1, 1 },
-		{ "Y11 UTF-16 LE", "\xff\xfe" "a\0:\0 \0001\0", 10, 1, 1 },
+		{ "Y11 byte order mark",
+		  "\xef\xbb\xbf"
+		  "a: 1\n",
+		  0, 0, 0 },
+		{ "Y11 byte order mark later",
+		  "a: 1\n\xef\xbb\xbf"
+		  "b: 1\n",
+		  0, 2, 1 },
+		{ "Y11 two byte order marks",
+		  "\xef\xbb\xbf\xef\xbb\xbf"
+		  "a: 1\n",
+		  0, 1, 1 },
+		{ "Y11 UTF-16 LE",
+		  "\xff\xfe"
+		  "a\0:\0 \0001\0",
+		  10, 1, 1 },
 		{ "Y11 UTF-16 BE", "\xfe\xff\0a\0:\0 \0001", 10, 1, 1 },
 		{ "Y11 UTF-16 without mark", "a\0:\0 \0001\0", 8, 1, 2 },
 		{ "Y12 NUL", "a: b\0c\n", 7, 1, 5 },
@@ -124,8 +136,8 @@ static void size_rows(void **state)
 		{ "Y21 one more byte", "a: ", "x", "\n", 16385, 1 << 20, IOTPKI_ERR_LIMIT },
 		{ "Y21 1 MiB plain over lines", "a: ", "xxxxxxx\n ", "\n", 120000, 1 << 21,
 		  IOTPKI_ERR_LIMIT },
-		{ "Y21 endless scalar stops early", "a: ", "xxxxxxxxxxxxxxx\n ", "\n", 300000, 1 << 30,
-		  IOTPKI_ERR_LIMIT },
+		{ "Y21 endless scalar stops early", "a: ", "xxxxxxxxxxxxxxx\n ", "\n", 300000,
+		  1 << 30, IOTPKI_ERR_LIMIT },
 		{ "Y21 endless comment", "a: 1\n", "# xxxxxxxxxxxxx\n", "b: 1\n", 100000, 1 << 30,
 		  IOTPKI_ERR_LIMIT },
 		{ "cap", "", "# xx\n", "a: 1\n", 20, 100, IOTPKI_ERR_LIMIT },
@@ -257,9 +269,10 @@ static void table_rows(void **state)
 {
 	(void)state;
 	static const struct row rows[] = {
-		{ "all", "yes: yes\nnumber: 100\ntext: 'no'\nitems: [a, b]\npairs: {a: a, b: b}\n", 0,
-		  0, 0 },
-		{ "block style", "yes: no\nitems:\n  - a\n  - b\npairs:\n  a: a\n  b: b\n", 0, 0, 0 },
+		{ "all", "yes: yes\nnumber: 100\ntext: 'no'\nitems: [a, b]\npairs: {a: a, b: b}\n",
+		  0, 0, 0 },
+		{ "block style", "yes: no\nitems:\n  - a\n  - b\npairs:\n  a: a\n  b: b\n", 0, 0,
+		  0 },
 		{ "Y07 key twice", "yes: no\nyes: no\n", 0, 2, 1 },
 		{ "Y07 key twice, quoted", "yes: no\n\"yes\": no\n", 0, 2, 1 },
 		{ "Y10 empty", "", 0, 1, 1 },
@@ -317,11 +330,16 @@ static void marks_and_styles(void **state)
 		bool plain;
 		const char *text;
 	} want[] = {
-		{ YAML_MAPPING, 1, 1, 1, 1, false, NULL }, { YAML_SCALAR, 1, 1, 1, 2, true, "a" },
-		{ YAML_SEQUENCE, 1, 4, 1, 5, false, NULL }, { YAML_SCALAR, 1, 5, 1, 6, true, "x" },
-		{ YAML_SCALAR, 1, 8, 1, 13, false, "y z" }, { YAML_END, 1, 13, 1, 14, false, NULL },
-		{ YAML_SCALAR, 3, 1, 3, 2, true, "b" }, { YAML_SCALAR, 3, 4, 3, 6, true, "\xc3\xa9x" },
-		{ YAML_END, 4, 1, 4, 1, false, NULL }, { YAML_DONE, 4, 1, 4, 1, false, NULL },
+		{ YAML_MAPPING, 1, 1, 1, 1, false, NULL },
+		{ YAML_SCALAR, 1, 1, 1, 2, true, "a" },
+		{ YAML_SEQUENCE, 1, 4, 1, 5, false, NULL },
+		{ YAML_SCALAR, 1, 5, 1, 6, true, "x" },
+		{ YAML_SCALAR, 1, 8, 1, 13, false, "y z" },
+		{ YAML_END, 1, 13, 1, 14, false, NULL },
+		{ YAML_SCALAR, 3, 1, 3, 2, true, "b" },
+		{ YAML_SCALAR, 3, 4, 3, 6, true, "\xc3\xa9x" },
+		{ YAML_END, 4, 1, 4, 1, false, NULL },
+		{ YAML_DONE, 4, 1, 4, 1, false, NULL },
 	};
 	struct yaml_memory memory = { text, sizeof(text) - 1, 0 };
 	const struct yaml_source source = { yaml_memory_read, &memory };
@@ -369,8 +387,8 @@ static void source_error(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(hostile_rows),	    cmocka_unit_test(size_rows),
-		cmocka_unit_test(deep_block),	    cmocka_unit_test(table_rows),
+		cmocka_unit_test(hostile_rows),     cmocka_unit_test(size_rows),
+		cmocka_unit_test(deep_block),       cmocka_unit_test(table_rows),
 		cmocka_unit_test(marks_and_styles), cmocka_unit_test(source_error),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -97,6 +97,8 @@ enum iotpki_err iotpki_cert_from_pem(const char *pem, size_t len, uint8_t *der_o
 	const enum iotpki_err err = take_digits(&in, digits, &digits_len);
 	if (err != IOTPKI_OK)
 		return err;
+	if (digits_len == 0)
+		return bad(&in, "there is no certificate between the lines");
 	in.line++;
 	skip_white(&in);
 	if (in.left > 0)

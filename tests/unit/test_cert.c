@@ -489,6 +489,7 @@ static const struct {
 	{ "no padding", BEGIN "AA\n" END, SYNTAX, 0, 2 },
 	{ "padding in the middle", BEGIN "AA==AAEC\n" END, SYNTAX, 0, 2 },
 	{ "unused bits", BEGIN "AB==\n" END, SYNTAX, 0, 2 },
+	{ "nothing between", BEGIN END, SYNTAX, 0, 2 },
 	{ "no end", BEGIN "AAEC\n", SYNTAX, 0, 3 },
 	{ "nothing after begin", BEGIN, SYNTAX, 0, 2 },
 };

@@ -12,7 +12,7 @@ enum { FOLDERS_MAX = 2048, TEXT_MAX = 4096 };
 const char *const host_stage_names[HOST_STAGE_COUNT] = { "auth", "account", "session" };
 
 static char top[64];
-static const char *module;
+static char *module;
 static struct {
 	char path[96];
 	char file[128];
@@ -30,7 +30,8 @@ static void require(int good, const char *what)
 
 void host_init(const char *module_path)
 {
-	module = module_path;
+	module = realpath(module_path, NULL); /* libpam looks for relative ones in its own folder */
+	require(module != NULL, module_path);
 	(void)snprintf(top, sizeof(top), "/tmp/iotpki-pam.XXXXXX");
 	require(mkdtemp(top) != NULL, "mkdtemp");
 }
@@ -43,6 +44,7 @@ void host_done(void)
 		free(folders[i].text);
 	}
 	(void)rmdir(top);
+	free(module);
 	folder_count = 0;
 }
 

@@ -112,6 +112,8 @@ void membership_fill(const struct member *member, const struct config *config, c
 	input->permitted = false;
 	memset(input->entry_sha256, 0, sizeof(input->entry_sha256));
 	memset(input->entry_key, 0, sizeof(input->entry_key));
+	memset(input->entry_ssh, 0, sizeof(input->entry_ssh));
+	input->entry_has_ssh = false;
 	input->cert_begins_s = input->cert_ends_s = 0;
 	memset(input->pins, 0, sizeof(input->pins));
 	if (member == NULL)
@@ -121,6 +123,10 @@ void membership_fill(const struct member *member, const struct config *config, c
 	input->permitted = member_permits(member, user, service);
 	memcpy(input->entry_sha256, member->sha256, IOTPKI_SHA256_LEN);
 	memcpy(input->entry_key, member->key, IOTPKI_SHA256_LEN);
+	if (member->has_ssh) {
+		input->entry_has_ssh = true;
+		memcpy(input->entry_ssh, member->ssh, IOTPKI_SHA256_LEN);
+	}
 	input->cert_begins_s = member->cert_begins_s;
 	input->cert_ends_s = member->cert_ends_s;
 	fill_pins(member, config, input);

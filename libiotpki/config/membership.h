@@ -106,7 +106,7 @@ bool member_permits(const struct member *member, const char *user, const char *s
 const uint8_t *membership_digest(const struct membership *list);
 
 /**
- * The list's part of a decision input: member, ends, denied, permitted, hashes, certificate
+ * The list's part of a decision input: member, ends, denied, permitted, hashes, `ssh:`, certificate
  * validity, pins by the configuration's network index. Nothing else is touched.
  * @param member NULL: not on the list
  */

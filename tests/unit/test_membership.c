@@ -433,8 +433,11 @@ static void fill(void **state)
 	assert_true(input.pins[0].set && !input.pins[1].set && input.pins[2].set);
 	assert_memory_equal(input.pins[2].id, a->sha256, IOTPKI_SHA256_LEN);
 	assert_int_equal(input.needed, UINT32_MAX); /* nothing else is touched */
+	assert_false(input.entry_has_ssh);
 	membership_fill(membership_at(list, 1), &config, "sync", "sshd", &input);
 	assert_true(input.denied && !input.permitted && !input.pins[0].set);
+	assert_true(input.entry_has_ssh);
+	assert_memory_equal(input.entry_ssh, membership_at(list, 1)->ssh, IOTPKI_SHA256_LEN);
 	membership_fill(NULL, &config, "pi", "sshd", &input);
 	assert_false(input.member || input.permitted || input.denied || input.pins[0].set);
 	assert_int_equal(input.member_ends_s, 0);

@@ -12,9 +12,10 @@
 #include "base/random.h"
 #include "config/config.h"
 
-#define NVS_CALL_MAX ((size_t)1024 * 1024) /* bytes of the answer to a call: a long history, a page of names */
+#define NVS_CALL_MAX \
+	((size_t)1024 * 1024) /* bytes of the answer to a call: a long history, a page of names */
 
-struct nvs;	     /* the client: one transport, connections kept */
+struct nvs;          /* the client: one transport, connections kept */
 struct nvs_question; /* a name that is being asked */
 
 /** The configuration is copied. IOTPKI_ERR_NOMEM, IOTPKI_ERR_INTERNAL. */
@@ -54,9 +55,9 @@ enum iotpki_err nvs_ask_wait(struct nvs *nvs, const char *name,
 /** How a call ended. Text of the node is parsed, never passed on. */
 struct nvs_reply {
 	enum iotpki_outcome outcome; /* REGISTERED: there is a result; else why not */
-	int code;		     /* JSON-RPC error code, 0: none */
-	char reason[32];	     /* error data.reason, [a-z-]* only; "" if none */
-	struct buf result;	     /* the JSON text of "result"; release with buf_done */
+	int code;                    /* JSON-RPC error code, 0: none */
+	char reason[32];             /* error data.reason, [a-z-]* only; "" if none */
+	struct buf result;           /* the JSON text of "result"; release with buf_done */
 	uint32_t ms;
 };
 

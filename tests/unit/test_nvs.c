@@ -1,0 +1,911 @@
+/* The NVS client against nodes that answer, and against every kind that does not. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "fake/fake_node.h"
+#include "format/json.h"
+#include "nvs/transport.h"
+
+#define NAME "3f2b6c1e-8d54-4a7b-9c0e-5a1d2e3f4b60"
+
+/* Long enough that a loaded machine never reaches it, and short where it must be reached. */
+enum { PATIENT_MS = 4500, SHORT_MS = 200 };
+
+static void make_config(struct config *config, int64_t node_timeout_ms, int64_t deadline_ms)
+{
+	*config = (struct config){ .node_timeout_ms = node_timeout_ms,
+				   .deadline_ms = deadline_ms,
+				   .needed = 1,
+				   .network_count = 1 };
+}
+
+static struct nvs *make_nvs(const struct config *config)
+{
+	struct nvs *nvs = NULL;
+	assert_int_equal(nvs_new(config, clock_system(), random_system(), &nvs), IOTPKI_OK);
+	assert_non_null(nvs);
+	return nvs;
+}
+
+/** Ask one node that plays this script. */
+static void ask_script(const struct fake_script *script, int64_t timeout_ms,
+		       struct iotpki_answer *answer_out)
+{
+	struct fake_node *node = fake_node_start(script);
+	assert_non_null(node);
+	struct config config;
+	make_config(&config, timeout_ms, timeout_ms);
+	config.node_count = 1;
+	fake_node_config(node, "home", &config.nodes[0]);
+	CLEANUP(nvs_freep) struct nvs *nvs = make_nvs(&config);
+	struct iotpki_answer answers[IOTPKI_NODES_MAX];
+	assert_int_equal(nvs_ask_wait(nvs, NAME, answers), IOTPKI_OK);
+	*answer_out = answers[0];
+	nvs_free(nvs);
+	nvs = NULL;
+	fake_node_stop(node);
+}
+
+#define LINES_10     \
+	"X-Filler: " \
+	"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\n"
+#define CHUNKED \
+	"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+static void answers_of_one_node(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *name;
+		struct fake_script script;
+		bool ends_by_time; /* the node never finishes: the timeout must be reached */
+		enum iotpki_outcome want;
+	} rows[] = {
+		{ "registered", { 0 }, false, IOTPKI_OUTCOME_REGISTERED },
+		{ "registered, plain HTTP",
+		  { .tls = FAKE_HTTP },
+		  false,
+		  IOTPKI_OUTCOME_REGISTERED },
+		{ "revoked", { .body = FAKE_REVOKED }, false, IOTPKI_OUTCOME_REVOKED },
+		{ "unknown name", { .body = FAKE_UNKNOWN }, false, IOTPKI_OUTCOME_UNREGISTERED },
+		{ "unknown name, 500",
+		  { .head = FAKE_HEAD("500 Error"), .body = FAKE_UNKNOWN },
+		  false,
+		  IOTPKI_OUTCOME_UNREGISTERED },
+		{ "chunked",
+		  { .head = CHUNKED,
+		    .raw = true,
+		    .body = "4b\r\n{\"id\":\"@ID@\","
+			    "\"error\":{\"code\":-28,\"message\":\"\"}}\r\n0\r\n\r\n" },
+		  false,
+		  IOTPKI_OUTCOME_NOT_READY },
+		{ "wrong id",
+		  { .body = "{\"id\":\"00\",\"error\":{\"code\":-28,\"message\":\"\"}}" },
+		  false,
+		  IOTPKI_OUTCOME_MALFORMED },
+		{ "not ready",
+		  { .body = "{\"id\":\"@ID@\",\"error\":{\"code\":-28,\"message\":\"\"}}" },
+		  false,
+		  IOTPKI_OUTCOME_NOT_READY },
+		{ "half answer",
+		  { .head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+			    "Content-Length: 5000\r\n\r\n",
+		    .raw = true,
+		    .end = FAKE_CLOSE },
+		  false,
+		  IOTPKI_OUTCOME_MALFORMED },
+		{ "half answer, then reset",
+		  { .head = "HTTP/1.1 200 OK\r\nContent-Type: application/json"
+			    "\r\nContent-Length: 5000\r\n\r\n",
+		    .raw = true,
+		    .end = FAKE_RESET,
+		    .tls = FAKE_HTTP },
+		  false,
+		  IOTPKI_OUTCOME_UNREACHABLE },
+		{ "half answer, then silence",
+		  { .head = "HTTP/1.1 200 OK\r\nContent-Type: application/json"
+			    "\r\nContent-Length: 5000\r\n\r\n",
+		    .raw = true,
+		    .end = FAKE_HANG },
+		  true,
+		  IOTPKI_OUTCOME_UNREACHABLE },
+		{ "no answer",
+		  { .head = "", .raw = true, .body = "", .end = FAKE_HANG },
+		  true,
+		  IOTPKI_OUTCOME_UNREACHABLE },
+		{ "closed without an answer",
+		  { .head = "", .raw = true, .body = "", .end = FAKE_CLOSE },
+		  false,
+		  IOTPKI_OUTCOME_UNREACHABLE },
+		{ "closed without an answer, plain",
+		  { .head = "", .raw = true, .body = "", .end = FAKE_CLOSE, .tls = FAKE_HTTP },
+		  false,
+		  IOTPKI_OUTCOME_UNREACHABLE },
+		{ "reset without an answer",
+		  { .head = "", .raw = true, .body = "", .end = FAKE_RESET },
+		  false,
+		  IOTPKI_OUTCOME_UNREACHABLE },
+		{ "closed at once",
+		  { .start = FAKE_CLOSE_AT_ONCE },
+		  false,
+		  IOTPKI_OUTCOME_UNREACHABLE },
+		{ "reset at once",
+		  { .start = FAKE_RESET_AT_ONCE },
+		  false,
+		  IOTPKI_OUTCOME_UNREACHABLE },
+		{ "silent before TLS", { .start = FAKE_SILENT }, true, IOTPKI_OUTCOME_UNREACHABLE },
+		{ "H10 plain HTTP on a TLS port",
+		  { .start = FAKE_TALK_FIRST, .head = "HTTP/1.1 400 Bad Request\r\n\r\n" },
+		  false,
+		  IOTPKI_OUTCOME_MALFORMED },
+		{ "H10 TLS 1.2", { .tls = FAKE_TLS12 }, false, IOTPKI_OUTCOME_MALFORMED },
+		{ "H10 no certificate",
+		  { .tls = FAKE_TLS12_ANONYMOUS },
+		  false,
+		  IOTPKI_OUTCOME_MALFORMED },
+		{ "H01 redirect to http",
+		  { .head = "HTTP/1.1 301 Moved\r\nLocation: http://127.0.0.1:1/\r\n", .body = "" },
+		  false,
+		  IOTPKI_OUTCOME_MALFORMED },
+		{ "H01 redirect to a file",
+		  { .head = "HTTP/1.1 302 Found\r\nLocation: file:///etc/passwd\r\n", .body = "" },
+		  false,
+		  IOTPKI_OUTCOME_MALFORMED },
+		{ "H01 redirect to itself",
+		  { .head = "HTTP/1.1 307 Again\r\nLocation: /\r\n", .body = "" },
+		  false,
+		  IOTPKI_OUTCOME_MALFORMED },
+		{ "H02 gzip",
+		  { .head = FAKE_OK "Content-Encoding: gzip\r\n" },
+		  false,
+		  IOTPKI_OUTCOME_MALFORMED },
+		{ "H02 deflate, br",
+		  { .head = FAKE_OK "content-encoding:deflate, br\r\n" },
+		  false,
+		  IOTPKI_OUTCOME_MALFORMED },
+		{ "H02 transfer encoding gzip",
+		  { .head = FAKE_OK "Transfer-Encoding: gzip\r\n" },
+		  false,
+		  IOTPKI_OUTCOME_MALFORMED },
+		{ "identity is no encoding",
+		  { .head = FAKE_OK "Content-Encoding: identity\r\n" },
+		  false,
+		  IOTPKI_OUTCOME_REGISTERED },
+		{ "H03 chunks never end",
+		  { .head = CHUNKED,
+		    .raw = true,
+		    .body = "",
+		    .tail = "1\r\n \r\n",
+		    .end = FAKE_ENDLESS },
+		  false,
+		  IOTPKI_OUTCOME_MALFORMED },
+		{ "H03 chunk without a size",
+		  { .head = CHUNKED, .raw = true, .body = "zz\r\n", .end = FAKE_CLOSE },
+		  false,
+		  IOTPKI_OUTCOME_MALFORMED },
+		{ "H03 chunk size overflows",
+		  { .head = CHUNKED,
+		    .raw = true,
+		    .body = "fffffffffffffffffff\r\n",
+		    .end = FAKE_CLOSE },
+		  false,
+		  IOTPKI_OUTCOME_MALFORMED },
+		{ "H04 two lengths",
+		  { .head = FAKE_OK "Content-Length: 10\r\n" },
+		  false,
+		  IOTPKI_OUTCOME_MALFORMED },
+		{ "H04 length and chunks",
+		  { .head = FAKE_OK "Transfer-Encoding: chunked\r\n" },
+		  false,
+		  IOTPKI_OUTCOME_MALFORMED },
+		{ "H04 negative length",
+		  { .head = FAKE_OK "Content-Length: -1\r\n\r\n", .raw = true, .end = FAKE_CLOSE },
+		  false,
+		  IOTPKI_OUTCOME_MALFORMED },
+		{ "H04 length too small",
+		  { .head = FAKE_OK "Content-Length: 10\r\n\r\n", .raw = true },
+		  false,
+		  IOTPKI_OUTCOME_MALFORMED },
+		{ "H05 endless header",
+		  { .head = "HTTP/1.1 200 OK\r\n",
+		    .raw = true,
+		    .body = "",
+		    .tail = LINES_10,
+		    .end = FAKE_ENDLESS },
+		  false,
+		  IOTPKI_OUTCOME_MALFORMED },
+		{ "H05 endless header line",
+		  { .head = "HTTP/1.1 200 OK\r\nX: ",
+		    .raw = true,
+		    .body = "",
+		    .tail = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+		    .end = FAKE_ENDLESS },
+		  false,
+		  IOTPKI_OUTCOME_MALFORMED },
+		{ "H05 folded header",
+		  { .head = FAKE_OK "X: a\r\n b\r\n" },
+		  false,
+		  IOTPKI_OUTCOME_MALFORMED },
+		{ "H06 1xx without end",
+		  { .head = "",
+		    .raw = true,
+		    .body = "",
+		    .tail = "HTTP/1.1 100 Continue\r\n\r\n",
+		    .end = FAKE_ENDLESS },
+		  false,
+		  IOTPKI_OUTCOME_MALFORMED },
+		{ "H06 one 100 first",
+		  { .head = "HTTP/1.1 100 Continue\r\n\r\n" FAKE_OK },
+		  false,
+		  IOTPKI_OUTCOME_REGISTERED },
+		{ "H06 204",
+		  { .head = "HTTP/1.1 204 No Content\r\n\r\n", .raw = true, .body = "" },
+		  false,
+		  IOTPKI_OUTCOME_MALFORMED },
+		{ "endless body",
+		  { .head = FAKE_OK "\r\n",
+		    .raw = true,
+		    .body = "",
+		    .tail = "                                                                ",
+		    .end = FAKE_ENDLESS },
+		  false,
+		  IOTPKI_OUTCOME_MALFORMED },
+		{ "body of 1 MiB announced",
+		  { .head = FAKE_OK "Content-Length: 1048576\r\n\r\n",
+		    .raw = true,
+		    .body = "",
+		    .tail = " ",
+		    .end = FAKE_ENDLESS },
+		  false,
+		  IOTPKI_OUTCOME_MALFORMED },
+		{ "H07 401",
+		  { .head = "HTTP/1.1 401 No\r\nWWW-Authenticate: Basic\r\n", .body = "" },
+		  false,
+		  IOTPKI_OUTCOME_UNAUTHORIZED },
+		{ "H07 403",
+		  { .head = "HTTP/1.1 403 No\r\n", .body = "" },
+		  false,
+		  IOTPKI_OUTCOME_UNAUTHORIZED },
+		{ "H07 404",
+		  { .head = "HTTP/1.1 404 No\r\n", .body = "" },
+		  false,
+		  IOTPKI_OUTCOME_MALFORMED },
+		{ "H07 500 without JSON",
+		  { .head = "HTTP/1.1 500 No\r\nContent-Type: text/html\r\n", .body = "<html>" },
+		  false,
+		  IOTPKI_OUTCOME_UNREACHABLE },
+		{ "H07 503",
+		  { .head = "HTTP/1.1 503 No\r\n", .body = "" },
+		  false,
+		  IOTPKI_OUTCOME_NOT_READY },
+		{ "H08 wrong type",
+		  { .head = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n" },
+		  false,
+		  IOTPKI_OUTCOME_MALFORMED },
+		{ "H08 no type",
+		  { .head = "HTTP/1.1 200 OK\r\n" },
+		  false,
+		  IOTPKI_OUTCOME_MALFORMED },
+		{ "H09 HTTP/0.9",
+		  { .head = "", .raw = true, .end = FAKE_CLOSE },
+		  false,
+		  IOTPKI_OUTCOME_MALFORMED },
+		{ "H09 upgrade",
+		  { .head = "HTTP/1.1 101 Switching\r\nUpgrade: h2c\r\nConnection: Upgrade"
+			    "\r\n\r\n",
+		    .raw = true,
+		    .body = "",
+		    .end = FAKE_CLOSE },
+		  false,
+		  IOTPKI_OUTCOME_MALFORMED },
+		{ "J16 HTML",
+		  { .head = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n", .body = "<html>" },
+		  false,
+		  IOTPKI_OUTCOME_MALFORMED },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct iotpki_answer answer = { 0 };
+		ask_script(&rows[i].script, rows[i].ends_by_time ? SHORT_MS : PATIENT_MS, &answer);
+		if (answer.outcome != rows[i].want)
+			fail_msg("row %zu: %s: %s", i, rows[i].name,
+				 iotpki_outcome_name(answer.outcome));
+	}
+}
+
+static void pins(void **state)
+{
+	(void)state;
+	static const struct fake_script script = { 0 };
+	struct fake_node *node = fake_node_start(&script);
+	assert_non_null(node);
+	static const struct {
+		const char *name;
+		size_t count;
+		size_t right; /* which of the pins is the node's; count: none */
+		enum iotpki_outcome want;
+	} rows[] = {
+		{ "the one", 1, 0, IOTPKI_OUTCOME_REGISTERED },
+		{ "another one", 1, 1, IOTPKI_OUTCOME_MALFORMED },
+		{ "none at all", 0, 0, IOTPKI_OUTCOME_MALFORMED },
+		{ "last of four", 4, 3, IOTPKI_OUTCOME_REGISTERED },
+		{ "none of four", 4, 4, IOTPKI_OUTCOME_MALFORMED },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct config config;
+		make_config(&config, PATIENT_MS, PATIENT_MS);
+		config.node_count = 1;
+		fake_node_config(node, "home", &config.nodes[0]);
+		uint8_t right[IOTPKI_SHA256_LEN];
+		memcpy(right, config.nodes[0].pins[0], sizeof(right));
+		memset(config.nodes[0].pins, 0x55, sizeof(config.nodes[0].pins));
+		config.nodes[0].pin_count = rows[i].count;
+		if (rows[i].right < rows[i].count)
+			memcpy(config.nodes[0].pins[rows[i].right], right, sizeof(right));
+		CLEANUP(nvs_freep) struct nvs *nvs = make_nvs(&config);
+		const unsigned int before = fake_node_requests(node);
+		struct iotpki_answer answers[IOTPKI_NODES_MAX];
+		assert_int_equal(nvs_ask_wait(nvs, NAME, answers), IOTPKI_OK);
+		if (answers[0].outcome != rows[i].want)
+			fail_msg("%s: %s", rows[i].name, iotpki_outcome_name(answers[0].outcome));
+		/* Not a byte of a question goes to a node that is not the pinned one. */
+		const unsigned int sent = rows[i].want == IOTPKI_OUTCOME_REGISTERED ? 1 : 0;
+		if (fake_node_requests(node) - before != sent)
+			fail_msg("%s: requests", rows[i].name);
+	}
+	fake_node_stop(node);
+}
+
+static void answer_in_full(void **state)
+{
+	(void)state;
+	static const struct fake_script script = { 0 };
+	struct iotpki_answer answer;
+	ask_script(&script, PATIENT_MS, &answer);
+	assert_int_equal(answer.outcome, IOTPKI_OUTCOME_REGISTERED);
+	assert_int_equal(answer.record.sha256[0], 0x11);
+	assert_int_equal(answer.registration[31], 0x22);
+	assert_int_equal(answer.ends_s, INT64_C(4102444800));
+	assert_true(answer.tip_s >= answer.asked_s);
+	assert_true(answer.asked_s >= CLOCK_BUILD_TIME_S - 86400);
+	assert_int_equal(answer.max_tip_age_s, 3600);
+}
+
+/* ---- several nodes, many questions ---- */
+
+/** A port of 127.0.0.1 where nobody listens any more. */
+static void dead_node(struct config_node *out)
+{
+	static const struct fake_script script = { .tls = FAKE_HTTP };
+	struct fake_node *node = fake_node_start(&script);
+	assert_non_null(node);
+	fake_node_config(node, "dead", out);
+	fake_node_stop(node);
+}
+
+struct watch {
+	unsigned int calls, last_calls;
+	enum iotpki_outcome outcomes[IOTPKI_NODES_MAX];
+	struct nvs *nvs;
+	struct nvs_question **cancel; /* cancelled in the first call back */
+	bool again;                   /* asks once more in the last call back */
+};
+
+static void watch_answers(void *context, const struct iotpki_answer *answers, size_t count,
+			  bool deadline)
+{
+	struct watch *watch = context;
+	watch->calls++;
+	watch->last_calls += deadline ? 1 : 0;
+	for (size_t i = 0; i < count; i++)
+		watch->outcomes[i] = answers[i].outcome;
+	if (watch->cancel != NULL && *watch->cancel != NULL) {
+		nvs_cancel(watch->nvs, *watch->cancel);
+		*watch->cancel = NULL;
+	}
+	if (deadline && watch->again) {
+		watch->again = false;
+		struct nvs_question *question = NULL;
+		assert_int_equal(nvs_ask(watch->nvs, NAME, watch_answers, watch, &question),
+				 IOTPKI_OK);
+	}
+}
+
+static void three_nodes(void **state)
+{
+	(void)state;
+	static const struct fake_script good = { 0 }, revoked = { .body = FAKE_REVOKED };
+	struct fake_node *first = fake_node_start(&good), *second = fake_node_start(&revoked);
+	assert_non_null(first);
+	assert_non_null(second);
+	struct config config;
+	make_config(&config, PATIENT_MS, PATIENT_MS);
+	config.node_count = 3;
+	fake_node_config(first, "home", &config.nodes[0]);
+	dead_node(&config.nodes[1]);
+	fake_node_config(second, "barn", &config.nodes[2]);
+	config.nodes[2].network = 1;
+
+	CLEANUP(nvs_freep) struct nvs *nvs = make_nvs(&config);
+	struct watch watch = { .nvs = nvs };
+	struct nvs_question *question = NULL;
+	assert_int_equal(nvs_ask(nvs, NAME, watch_answers, &watch, &question), IOTPKI_OK);
+	assert_non_null(question);
+	assert_int_equal(watch.calls, 0); /* never from inside */
+	while (watch.last_calls == 0)
+		assert_int_equal(nvs_poll(nvs, -1, -1), IOTPKI_OK);
+	assert_int_equal(watch.calls, 3);
+	assert_int_equal(watch.outcomes[0], IOTPKI_OUTCOME_REGISTERED);
+	assert_int_equal(watch.outcomes[1], IOTPKI_OUTCOME_UNREACHABLE);
+	assert_int_equal(watch.outcomes[2], IOTPKI_OUTCOME_REVOKED);
+
+	/* Each node was asked for the name with its prefix, each with a nonce of its own. */
+	char one[4096], two[4096];
+	fake_node_last_request(first, one, sizeof(one));
+	fake_node_last_request(second, two, sizeof(two));
+	assert_non_null(strstr(one, "\"method\":\"name_show\",\"params\":[\"iot:" NAME "\"]}"));
+	assert_non_null(strstr(one, "POST / HTTP/1.1\r\n"));
+	const char *id_one = strstr(one, "\"id\":\""), *id_two = strstr(two, "\"id\":\"");
+	assert_non_null(id_one);
+	assert_non_null(id_two);
+	assert_memory_not_equal(id_one, id_two, strlen("\"id\":\"") + 32);
+	nvs_free(nvs);
+	nvs = NULL;
+	fake_node_stop(first);
+	fake_node_stop(second);
+}
+
+static void cancelling(void **state)
+{
+	(void)state;
+	static const struct fake_script good = { 0 }, silent = { .start = FAKE_SILENT };
+	struct fake_node *first = fake_node_start(&good), *second = fake_node_start(&silent);
+	assert_non_null(first);
+	assert_non_null(second);
+	struct config config;
+	make_config(&config, PATIENT_MS, PATIENT_MS);
+	config.node_count = 2;
+	fake_node_config(first, "home", &config.nodes[0]);
+	fake_node_config(second, "barn", &config.nodes[1]);
+	CLEANUP(nvs_freep) struct nvs *nvs = make_nvs(&config);
+
+	/* Before anything happened. */
+	struct watch none = { .nvs = nvs };
+	struct nvs_question *question = NULL;
+	assert_int_equal(nvs_ask(nvs, NAME, watch_answers, &none, &question), IOTPKI_OK);
+	nvs_cancel(nvs, question);
+	nvs_cancel(nvs, NULL);
+
+	/* Inside its own call back, and another question from there: no further calls of either. */
+	struct nvs_question *own = NULL, *other = NULL;
+	struct watch first_watch = { .nvs = nvs, .cancel = &own };
+	struct watch other_watch = { .nvs = nvs, .cancel = &own };
+	assert_int_equal(nvs_ask(nvs, NAME, watch_answers, &first_watch, &own), IOTPKI_OK);
+	while (first_watch.calls == 0)
+		assert_int_equal(nvs_poll(nvs, -1, -1), IOTPKI_OK);
+	assert_null(own);
+	assert_int_equal(nvs_ask(nvs, NAME, watch_answers, &first_watch, &own), IOTPKI_OK);
+	first_watch.cancel = NULL;
+	assert_int_equal(nvs_ask(nvs, NAME, watch_answers, &other_watch, &other), IOTPKI_OK);
+	while (other_watch.calls == 0)
+		assert_int_equal(nvs_poll(nvs, -1, -1), IOTPKI_OK);
+	assert_null(own);
+	assert_int_equal(none.calls, 0);
+	assert_int_equal(first_watch.last_calls, 0);
+	nvs_free(nvs); /* ends the other one without a call */
+	nvs = NULL;
+	assert_int_equal(other_watch.last_calls, 0);
+	fake_node_stop(first);
+	fake_node_stop(second);
+}
+
+/** The deadline by a clock that the test moves: no waiting, whatever the node timeout is. */
+static void deadline_by_the_clock(void **state)
+{
+	(void)state;
+	static const struct fake_script good = { 0 }, silent = { .start = FAKE_SILENT };
+	struct fake_node *first = fake_node_start(&good), *second = fake_node_start(&silent);
+	assert_non_null(first);
+	assert_non_null(second);
+	struct clock_fake fake;
+	clock_fake_init(&fake, 1795400000);
+	struct config config;
+	make_config(&config, 60000, 4000);
+	config.node_count = 2;
+	fake_node_config(first, "home", &config.nodes[0]);
+	fake_node_config(second, "barn", &config.nodes[1]);
+	CLEANUP(nvs_freep) struct nvs *nvs = NULL;
+	assert_int_equal(nvs_new(&config, &fake.clock, random_system(), &nvs), IOTPKI_OK);
+	struct watch watch = { .nvs = nvs };
+	struct nvs_question *question = NULL;
+	assert_int_equal(nvs_ask(nvs, NAME, watch_answers, &watch, &question), IOTPKI_OK);
+	while (watch.calls == 0)
+		assert_int_equal(nvs_poll(nvs, -1, 50), IOTPKI_OK);
+	assert_int_equal(watch.outcomes[0], IOTPKI_OUTCOME_REGISTERED);
+	assert_int_equal(watch.outcomes[1], IOTPKI_OUTCOME_PENDING);
+	clock_fake_advance(&fake, 3999);
+	assert_int_equal(nvs_poll(nvs, -1, 0), IOTPKI_OK);
+	assert_int_equal(watch.last_calls, 0);
+	clock_fake_advance(&fake, 1);
+	watch.again = true;
+	assert_int_equal(nvs_poll(nvs, -1, 60000), IOTPKI_OK); /* returns at once */
+	assert_int_equal(watch.last_calls, 1);
+	assert_int_equal(watch.outcomes[1], IOTPKI_OUTCOME_UNREACHABLE);
+
+	/* The question that the last call back asked goes its own way. */
+	while (watch.calls < 3)
+		assert_int_equal(nvs_poll(nvs, -1, 50), IOTPKI_OK);
+	clock_fake_advance(&fake, 4000);
+	assert_int_equal(nvs_poll(nvs, -1, 60000), IOTPKI_OK);
+	assert_int_equal(watch.last_calls, 2);
+	nvs_free(nvs);
+	nvs = NULL;
+	fake_node_stop(first);
+	fake_node_stop(second);
+}
+
+static size_t open_descriptors(void)
+{
+	DIR *folder = opendir("/proc/self/fd");
+	assert_non_null(folder);
+	size_t count = 0;
+	while (readdir(folder) != NULL)
+		count++;
+	(void)closedir(folder);
+	return count;
+}
+
+/** Accepts in the kernel alone: as dead as a host that is switched off, after the first packet. */
+static int open_deaf_port(struct config_node *out)
+{
+	struct sockaddr_in address = { .sin_family = AF_INET,
+				       .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof(address);
+	const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_true(fd >= 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(listen(fd, 1), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &len), 0);
+	*out = (struct config_node){ .pin_count = 1, .name_prefix = "iot:" };
+	(void)snprintf(out->url, sizeof(out->url), "https://127.0.0.1:%u/",
+		       ntohs(address.sin_port));
+	return fd;
+}
+
+static void many_questions_to_dead_nodes(void **state)
+{
+	(void)state;
+	enum { QUESTIONS = 200 };
+	static const struct fake_script good = { .tls = FAKE_HTTP };
+	struct fake_node *live = fake_node_start(&good);
+	assert_non_null(live);
+	struct config config;
+	make_config(&config, SHORT_MS * 5, SHORT_MS * 10);
+	config.node_count = 3;
+	const int deaf[] = { open_deaf_port(&config.nodes[0]), open_deaf_port(&config.nodes[1]) };
+	fake_node_config(live, "live", &config.nodes[2]);
+	CLEANUP(nvs_freep) struct nvs *nvs = make_nvs(&config);
+
+	static struct watch watches[QUESTIONS];
+	const size_t before = open_descriptors();
+	for (size_t i = 0; i < QUESTIONS; i++) {
+		struct nvs_question *question = NULL;
+		watches[i] = (struct watch){ .nvs = nvs };
+		assert_int_equal(nvs_ask(nvs, NAME, watch_answers, &watches[i], &question),
+				 IOTPKI_OK);
+	}
+	size_t ended = 0, most = 0;
+	while (ended < QUESTIONS) {
+		assert_int_equal(nvs_poll(nvs, -1, -1), IOTPKI_OK);
+		const size_t now = open_descriptors();
+		most = now > most ? now : most;
+		ended = 0;
+		for (size_t i = 0; i < QUESTIONS; i++)
+			ended += watches[i].last_calls;
+	}
+	for (size_t i = 0; i < QUESTIONS; i++) {
+		assert_int_equal(watches[i].calls, 3);
+		assert_int_equal(watches[i].last_calls, 1);
+		assert_int_equal(watches[i].outcomes[0], IOTPKI_OUTCOME_UNREACHABLE);
+		assert_int_equal(watches[i].outcomes[1], IOTPKI_OUTCOME_UNREACHABLE);
+		assert_int_equal(watches[i].outcomes[2], IOTPKI_OUTCOME_REGISTERED);
+	}
+	/* The live node's own ends are in this process too, so they count twice. */
+	assert_in_range(most, before,
+			before + TRANSPORT_ACTIVE_MAX + TRANSPORT_ACTIVE_MAX / 3 + 32);
+	nvs_free(nvs);
+	nvs = NULL;
+	for (size_t i = 0; i < ARRAY_LEN(deaf); i++)
+		(void)close(deaf[i]);
+	fake_node_stop(live);
+}
+
+/** A warm connection makes a question one round trip: it must be kept. */
+static void one_connection_for_many_questions(void **state)
+{
+	(void)state;
+	enum { ASKS = 1000 };
+	static const struct fake_script script = { 0 };
+	struct fake_node *node = fake_node_start(&script);
+	assert_non_null(node);
+	struct config config;
+	make_config(&config, PATIENT_MS, PATIENT_MS);
+	config.node_count = 1;
+	fake_node_config(node, "home", &config.nodes[0]);
+	CLEANUP(nvs_freep) struct nvs *nvs = make_nvs(&config);
+	for (unsigned int i = 0; i < ASKS; i++) {
+		struct iotpki_answer answers[IOTPKI_NODES_MAX];
+		assert_int_equal(nvs_ask_wait(nvs, NAME, answers), IOTPKI_OK);
+		assert_int_equal(answers[0].outcome, IOTPKI_OUTCOME_REGISTERED);
+	}
+	assert_int_equal(fake_node_requests(node), ASKS);
+	assert_int_equal(fake_node_connections(node), 1);
+	nvs_free(nvs);
+	nvs = NULL;
+	fake_node_stop(node);
+}
+
+/** A node that closed a kept connection meanwhile is asked again over a new one. */
+static void node_closes_between_questions(void **state)
+{
+	(void)state;
+	static const struct fake_script script = { .end = FAKE_CLOSE };
+	struct fake_node *node = fake_node_start(&script);
+	assert_non_null(node);
+	struct config config;
+	make_config(&config, PATIENT_MS, PATIENT_MS);
+	config.node_count = 1;
+	fake_node_config(node, "home", &config.nodes[0]);
+	CLEANUP(nvs_freep) struct nvs *nvs = make_nvs(&config);
+	for (unsigned int i = 0; i < 20; i++) {
+		struct iotpki_answer answers[IOTPKI_NODES_MAX];
+		assert_int_equal(nvs_ask_wait(nvs, NAME, answers), IOTPKI_OK);
+		assert_int_equal(answers[0].outcome, IOTPKI_OUTCOME_REGISTERED);
+	}
+	assert_int_equal(fake_node_connections(node), 20);
+	nvs_free(nvs);
+	nvs = NULL;
+	fake_node_stop(node);
+}
+
+/* ---- what must not reach in ---- */
+
+static void environment_is_ignored(void **state)
+{
+	(void)state;
+	char home[] = "/tmp/iotpki-nvs-XXXXXX", path[64];
+	assert_non_null(mkdtemp(home));
+	(void)snprintf(path, sizeof(path), "%s/.netrc", home);
+	FILE *netrc = fopen(path, "w");
+	assert_non_null(netrc);
+	assert_true(fputs("machine 127.0.0.1 login mallory password secret\n", netrc) >= 0);
+	assert_int_equal(fclose(netrc), 0);
+	assert_int_equal(setenv("HOME", home, 1), 0);
+	static const char *const proxies[] = { "http_proxy", "https_proxy", "HTTPS_PROXY",
+					       "all_proxy", "ALL_PROXY" };
+	for (size_t i = 0; i < ARRAY_LEN(proxies); i++)
+		assert_int_equal(setenv(proxies[i], "http://127.0.0.1:1/", 1), 0);
+
+	static const struct fake_script scripts[] = { { .tls = FAKE_HTTP }, { .tls = FAKE_TLS13 } };
+	for (size_t i = 0; i < ARRAY_LEN(scripts); i++) {
+		struct fake_node *node = fake_node_start(&scripts[i]);
+		assert_non_null(node);
+		struct config config;
+		make_config(&config, PATIENT_MS, PATIENT_MS);
+		config.node_count = 1;
+		fake_node_config(node, "home", &config.nodes[0]);
+		struct nvs *nvs = make_nvs(&config);
+		struct iotpki_answer answers[IOTPKI_NODES_MAX];
+		assert_int_equal(nvs_ask_wait(nvs, NAME, answers), IOTPKI_OK);
+		assert_int_equal(answers[0].outcome, IOTPKI_OUTCOME_REGISTERED);
+		char request[4096];
+		fake_node_last_request(node, request, sizeof(request));
+		static const char *const unwanted[] = { "Authorization",   "Cookie",
+							"Accept-Encoding", "Expect",
+							"Upgrade",         "Proxy",
+							"mallory" };
+		for (size_t j = 0; j < ARRAY_LEN(unwanted); j++) {
+			if (strstr(request, unwanted[j]) != NULL)
+				fail_msg("sent: %s", unwanted[j]);
+		}
+		nvs_free(nvs);
+		fake_node_stop(node);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(proxies); i++)
+		assert_int_equal(unsetenv(proxies[i]), 0);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(rmdir(home), 0);
+}
+
+static void bad_arguments(void **state)
+{
+	(void)state;
+	struct config config;
+	make_config(&config, PATIENT_MS, PATIENT_MS);
+	CLEANUP(nvs_freep) struct nvs *nvs = make_nvs(&config);
+	static const char *const names[] = { "", "Upper", "a\"b", "../x", "a b", "-x" };
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		struct watch watch = { .nvs = nvs };
+		struct nvs_question *question = NULL;
+		assert_int_equal(nvs_ask(nvs, names[i], watch_answers, &watch, &question),
+				 IOTPKI_ERR_ARGUMENT);
+		assert_null(question);
+	}
+	/* No node: the last call comes all the same. */
+	struct watch watch = { .nvs = nvs };
+	struct nvs_question *question = NULL;
+	assert_int_equal(nvs_ask(nvs, NAME, watch_answers, &watch, &question), IOTPKI_OK);
+	assert_int_equal(nvs_poll(nvs, -1, -1), IOTPKI_OK);
+	assert_int_equal(watch.last_calls, 1);
+
+	CLEANUP(nvs_reply_done) struct nvs_reply reply = { 0 };
+	assert_int_equal(nvs_call(nvs, 0, "name_show", "[]", 1000, &reply), IOTPKI_ERR_ARGUMENT);
+
+	config.node_count = IOTPKI_NODES_MAX + 1;
+	struct nvs *none = NULL;
+	assert_int_equal(nvs_new(&config, clock_system(), random_system(), &none),
+			 IOTPKI_ERR_ARGUMENT);
+	assert_null(none);
+}
+
+static void extra_descriptor(void **state)
+{
+	(void)state;
+	int ends[2];
+	assert_int_equal(pipe(ends), 0);
+	struct config config;
+	make_config(&config, PATIENT_MS, PATIENT_MS);
+	CLEANUP(nvs_freep) struct nvs *nvs = make_nvs(&config);
+	assert_int_equal(write(ends[1], "x", 1), 1);
+	assert_int_equal(nvs_poll(nvs, ends[0], -1),
+			 IOTPKI_OK); /* for ever, were it not readable */
+	(void)close(ends[0]);
+	(void)close(ends[1]);
+}
+
+static enum iotpki_err no_randomness(const struct random_source *source, void *out, size_t len)
+{
+	(void)source;
+	(void)out;
+	(void)len;
+	return IOTPKI_ERR_IO;
+}
+
+static void no_question_without_a_nonce(void **state)
+{
+	(void)state;
+	static const struct random_source empty = { no_randomness };
+	struct config config;
+	make_config(&config, PATIENT_MS, PATIENT_MS);
+	config.node_count = 1;
+	dead_node(&config.nodes[0]);
+	CLEANUP(nvs_freep) struct nvs *nvs = NULL;
+	assert_int_equal(nvs_new(&config, clock_system(), &empty, &nvs), IOTPKI_OK);
+	struct iotpki_answer answers[IOTPKI_NODES_MAX];
+	assert_int_equal(nvs_ask_wait(nvs, NAME, answers), IOTPKI_ERR_IO);
+}
+
+/* ---- calls ---- */
+
+static void calls(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *name;
+		struct fake_script script;
+		enum iotpki_outcome outcome;
+		int code;
+		const char *reason, *result;
+	} rows[] = {
+		{ "result",
+		  { .body = "{\"id\":\"@ID@\",\"result\":[{\"height\":1}]}" },
+		  IOTPKI_OUTCOME_REGISTERED,
+		  0,
+		  "",
+		  "[{\"height\":1}]" },
+		{ "refused",
+		  { .body = "{\"id\":\"@ID@\",\"error\":{\"code\":-32010,\"message\":\"\","
+			    "\"data\":{\"reason\":\"not-owner\"}}}" },
+		  IOTPKI_OUTCOME_MALFORMED,
+		  -32010,
+		  "not-owner",
+		  "" },
+		{ "not ready",
+		  { .head = "HTTP/1.1 503 No\r\n", .body = "" },
+		  IOTPKI_OUTCOME_NOT_READY,
+		  0,
+		  "",
+		  "" },
+		{ "gone", { .start = FAKE_CLOSE_AT_ONCE }, IOTPKI_OUTCOME_UNREACHABLE, 0, "", "" },
+		{ "silent", { .start = FAKE_SILENT }, IOTPKI_OUTCOME_UNREACHABLE, 0, "", "" },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct fake_node *node = fake_node_start(&rows[i].script);
+		assert_non_null(node);
+		struct config config;
+		make_config(&config, PATIENT_MS, PATIENT_MS);
+		config.node_count = 1;
+		fake_node_config(node, "home", &config.nodes[0]);
+		struct nvs *nvs = make_nvs(&config);
+		CLEANUP(nvs_reply_done) struct nvs_reply reply = { 0 };
+		const int64_t ms = rows[i].script.start == FAKE_SILENT ? SHORT_MS : PATIENT_MS;
+		assert_int_equal(nvs_call(nvs, 0, "name_history", "[\"iot:x\"]", ms, &reply),
+				 IOTPKI_OK);
+		if (reply.outcome != rows[i].outcome || reply.code != rows[i].code ||
+		    strcmp(reply.reason, rows[i].reason) != 0 ||
+		    strcmp(buf_text(&reply.result), rows[i].result) != 0)
+			fail_msg("%s: %s %d %s %s", rows[i].name,
+				 iotpki_outcome_name(reply.outcome), reply.code, reply.reason,
+				 buf_text(&reply.result));
+		nvs_free(nvs);
+		fake_node_stop(node);
+	}
+}
+
+/** An answer to a call may be longer than one to a question. */
+static void long_history(void **state)
+{
+	(void)state;
+	CLEANUP(buf_done) struct buf body = BUF_INIT(NVS_CALL_MAX);
+	(void)buf_puts(&body, "{\"id\":\"@ID@\",\"result\":[0");
+	while (body.len < 2 * JSON_ANSWER_MAX)
+		(void)buf_puts(&body, ",123456789");
+	(void)buf_puts(&body, "]}");
+	const struct fake_script script = { .body = buf_text(&body) };
+	struct fake_node *node = fake_node_start(&script);
+	assert_non_null(node);
+	struct config config;
+	make_config(&config, PATIENT_MS, PATIENT_MS);
+	config.node_count = 1;
+	fake_node_config(node, "home", &config.nodes[0]);
+	CLEANUP(nvs_freep) struct nvs *nvs = make_nvs(&config);
+	CLEANUP(nvs_reply_done) struct nvs_reply reply = { 0 };
+	assert_int_equal(nvs_call(nvs, 0, "name_history", "[\"iot:x\"]", PATIENT_MS, &reply),
+			 IOTPKI_OK);
+	assert_int_equal(reply.outcome, IOTPKI_OUTCOME_REGISTERED);
+	assert_true(reply.result.len > 2 * JSON_ANSWER_MAX - 100);
+	struct iotpki_answer answers[IOTPKI_NODES_MAX];
+	assert_int_equal(nvs_ask_wait(nvs, NAME, answers), IOTPKI_OK);
+	assert_int_equal(answers[0].outcome, IOTPKI_OUTCOME_MALFORMED);
+	nvs_free(nvs);
+	nvs = NULL;
+	fake_node_stop(node);
+}
+
+int main(void)
+{
+	(void)signal(SIGPIPE, SIG_IGN); /* the fake node's TLS writes to clients that left */
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(answers_of_one_node),
+		cmocka_unit_test(pins),
+		cmocka_unit_test(answer_in_full),
+		cmocka_unit_test(three_nodes),
+		cmocka_unit_test(cancelling),
+		cmocka_unit_test(deadline_by_the_clock),
+		cmocka_unit_test(many_questions_to_dead_nodes),
+		cmocka_unit_test(one_connection_for_many_questions),
+		cmocka_unit_test(node_closes_between_questions),
+		cmocka_unit_test(environment_is_ignored),
+		cmocka_unit_test(bad_arguments),
+		cmocka_unit_test(extra_descriptor),
+		cmocka_unit_test(no_question_without_a_nonce),
+		cmocka_unit_test(calls),
+		cmocka_unit_test(long_history),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

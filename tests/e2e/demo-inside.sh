@@ -42,7 +42,7 @@ ok "alice logs in: on the list, registered, her certificate's hash is the record
 between "registered but not on the list: refused, not-member" refused not-member carol
 person mallory
 between "a member's name with another key: refused, not-member" refused not-member bob pi "$FARM/people/mallory/id"
-person dave2
+iotpki identity new --name dave --dir "$FARM/people/dave2" > /dev/null || fail "another identity of dave"
 as_owner dm renew dave --cert "$FARM/people/dave2/cert.pem" > /dev/null || fail "dm renew dave --cert"
 sleep 1.1
 between "the record holds another certificate's hash: refused, hash-mismatch" refused hash-mismatch dave

@@ -85,7 +85,7 @@ farm_nodes() {
 		chown _iotpki-bnode: "$FARM/node$i"
 	done
 	# The owner's key exists before the nodes: they are told whom to believe.
-	owner=$(as_owner identity new --name owner --dir "$FARM/laptop/iotpki/dm" --json | sed -n 's/.*"spki_sha256" *: *"\([0-9a-f]*\)".*/\1/p')
+	owner=$(as_owner dm init | sed -n 's/^owner: //p')
 	[ ${#owner} = 64 ] || fail "the owner's key was not made"
 	for ((i = 0; i < $1; i++)); do
 		setpriv --reuid _iotpki-bnode --regid _iotpki-bnode --clear-groups \

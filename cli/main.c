@@ -172,7 +172,7 @@ static bool parse_options(struct parsing *parsing, int argc, char **argv, bool s
 {
 	struct option options[ARRAY_LEN(global_options) + CLI_OPTIONS_MAX + 1];
 	(void)fill_options(parsing->verb, options);
-	optind = 1;
+	optind = 0; /* GNU getopt: forget what an earlier pass moved in its argv */
 	opterr = 0;
 	int code;
 	while ((code = getopt_long(argc, argv, stop_at_word ? "+:qvh" : ":qvh", options, NULL)) !=

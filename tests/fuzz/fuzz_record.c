@@ -46,7 +46,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	FUZZ_CHECK(iotpki_record_parse(text, strlen(text), &again, NULL) == IOTPKI_OK);
 	check_equal(&record, &again);
 	check_revocation(data, size, &record);
-	if (record.has_ssh && record.has_ex && record.revoked)
+	/* No value of the corpus with a key ends at another time. */
+	if (record.has_ssh && record.has_ex && record.ex_s != 1830000000)
 		plant_bug(data, size);
 	return 0;
 }

@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -241,25 +242,46 @@ static enum MHD_Result prepare(struct exchange *exchange)
 
 /* ---- requests ---- */
 
-/* Header by header what no client of ours sends: 0, or the status that refuses it. */
+struct headers {
+	unsigned int origins, lengths, codings;
+	const char *length;
+};
+
+static enum MHD_Result read_header(void *context, enum MHD_ValueKind kind, const char *key,
+				   const char *value)
+{
+	struct headers *headers = context;
+	(void)kind;
+	if (strcasecmp(key, "Origin") == 0)
+		headers->origins++;
+	if (strcasecmp(key, "Transfer-Encoding") == 0)
+		headers->codings++;
+	if (strcasecmp(key, "Content-Length") == 0) {
+		headers->lengths++;
+		headers->length = value;
+	}
+	return MHD_YES;
+}
+
+/* What no client of ours sends: 0, or the status that refuses it. */
 static unsigned int judge_headers(struct MHD_Connection *http, const char *url, const char *method)
 {
+	struct headers headers = { 0 };
 	if (strcmp(method, "POST") != 0)
 		return 405;
 	if (strcmp(url, "/") != 0)
 		return 404;
-	if (MHD_lookup_connection_value(http, MHD_HEADER_KIND, "Origin") != NULL)
+	(void)MHD_get_connection_values(http, MHD_HEADER_KIND, read_header, &headers);
+	if (headers.origins > 0)
 		return 403;
-	const char *length = MHD_lookup_connection_value(http, MHD_HEADER_KIND, "Content-Length");
-	const char *coding =
-		MHD_lookup_connection_value(http, MHD_HEADER_KIND, "Transfer-Encoding");
-	/* Two lengths for one body: what a proxy before us may read otherwise (RFC 9112 6.1). */
-	if (length != NULL && coding != NULL)
+	/* Two lengths for one body: what a proxy before us may read otherwise (RFC 9112 6.3). */
+	if (headers.lengths + headers.codings > 1)
 		return 400;
-	uint64_t bytes;
-	if (length != NULL && !uint_parse(length, strlen(length), UINT64_MAX, &bytes))
+	uint64_t bytes = 0;
+	if (headers.length != NULL &&
+	    !uint_parse(headers.length, strlen(headers.length), UINT64_MAX, &bytes))
 		return 400;
-	return length != NULL && bytes > DISCARD_MAX ? 413 : 0;
+	return bytes > DISCARD_MAX ? 413 : 0;
 }
 
 static enum MHD_Result begin(struct server *server, struct MHD_Connection *http, const char *url,

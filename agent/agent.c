@@ -1,0 +1,477 @@
+/* Everything put together; the administrative verbs; the loop. */
+#include "agent/agent.h"
+
+#include <inttypes.h>
+#include <malloc.h>
+#include <poll.h>
+#include <pwd.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "agent/authorize.h"
+#include "agent/refresh.h"
+#include "agent/server.h"
+#include "agent/watch.h"
+#include "nvs/nvs.h"
+
+enum {
+	SEND_BUDGET_MS = 2, /* a turn spends at most this much on sending questions */
+	STOP_MS = 5000,     /* who waits when SIGTERM comes is answered within this */
+	IDLE_MS = 60 * 1000,
+};
+
+struct agent {
+	struct agent_options options;
+	struct loop *loop;
+	struct server *server;
+	struct lists *lists;
+	struct nvs *nvs;
+	struct questions *questions;
+	struct authorize *authorize;
+	struct refresh *refresh;
+	struct watch *watch;
+	struct loop_source signals;
+	int64_t started_ms;
+	int64_t stop_ms;        /* 0: not yet */
+	enum iotpki_err broken; /* cannot go on */
+};
+
+static int64_t now_ms(const struct agent *agent)
+{
+	return agent->options.clock->mono_ms(agent->options.clock);
+}
+
+/* ---- questions to the NVS client ---- */
+
+static enum iotpki_err ask(void *nvs, const char *name, nvs_answer_fn *answer, void *context,
+			   struct nvs_question **question_out)
+{
+	return nvs_ask(nvs, name, answer, context, question_out);
+}
+
+static void cancel(void *nvs, struct nvs_question *question)
+{
+	nvs_cancel(nvs, question);
+}
+
+static struct questions_options questions_options(const struct agent *agent, struct nvs *nvs)
+{
+	const struct config *config = lists_config(agent->lists);
+	return (struct questions_options){ .nvs = { ask, cancel, nvs },
+					   .clock = agent->options.clock,
+					   .node_count = config->node_count,
+					   .needed = config->needed,
+					   .positive_ttl_ms = config->positive_ttl_ms,
+					   .judge = authorize_judge,
+					   .context = agent->authorize };
+}
+
+/* ---- configuration and list ---- */
+
+static void set_access(struct agent *agent)
+{
+	const struct config *config = lists_config(agent->lists);
+	struct access access = { .admin = agent->options.admin, .helper = agent->options.helper };
+	for (size_t i = 0; i < config->allow_user_count; i++) {
+		const struct passwd *user = getpwnam(config->allow_users[i]);
+		if (user != NULL)
+			access.allowed[access.allowed_count++] = user->pw_uid;
+		else
+			log_write(LOG_LEVEL_WARNING,
+				  "event=no-such-user user=%s key=agent.allow_users",
+				  config->allow_users[i]);
+	}
+	server_set_access(agent->server, &access);
+}
+
+static void warn(void *context, const char *warning)
+{
+	struct log_line line;
+	(void)context;
+	log_line_start(&line);
+	log_line_text(&line, "event", "config-warning", 32);
+	log_line_text(&line, "text", warning, 512);
+	log_write(LOG_LEVEL_WARNING, "%s", line.text);
+}
+
+static enum iotpki_err renew_nodes(struct agent *agent)
+{
+	struct nvs *nvs = NULL;
+	enum iotpki_err err = nvs_new(lists_config(agent->lists), agent->options.clock,
+				      agent->options.random, &nvs);
+	if (err != IOTPKI_OK)
+		return err;
+	const struct questions_options options = questions_options(agent, nvs);
+	err = questions_configure(agent->questions, &options);
+	nvs_free(agent->nvs);
+	agent->nvs = nvs;
+	set_access(agent);
+	config_warnings(lists_config(agent->lists), warn, agent);
+	return err;
+}
+
+static void log_reload(const struct agent *agent, enum iotpki_err err,
+		       const struct iotpki_detail *detail, const struct lists_change *change)
+{
+	char why[IOTPKI_DETAIL_WHERE_MAX + IOTPKI_DETAIL_MESSAGE_MAX + 32];
+	struct log_line line;
+	log_line_start(&line);
+	log_line_text(&line, "event", err == IOTPKI_OK ? "reloaded" : "reload-failed", 32);
+	log_line_text(&line, "config", change->config ? "new" : "as before", 32);
+	log_line_text(&line, "list", change->list ? "new" : "as before", 32);
+	log_line_int(&line, "generation", (int64_t)lists_generation(agent->lists));
+	if (err != IOTPKI_OK) {
+		iotpki_err_detail(err, detail, why, sizeof(why));
+		log_line_text(&line, "error", why, sizeof(why));
+	}
+	log_write(err == IOTPKI_OK ? LOG_LEVEL_NOTICE : LOG_LEVEL_ERROR, "%s", line.text);
+}
+
+static enum iotpki_err reload(struct agent *agent, struct iotpki_detail *detail)
+{
+	struct lists_change change;
+	const enum iotpki_err err = lists_reload(agent->lists, &change, detail);
+	questions_drop(agent->questions, NULL);
+	if (change.config) {
+		agent->broken = renew_nodes(agent);
+		if (agent->broken != IOTPKI_OK)
+			log_write(LOG_LEVEL_ERROR, "event=stop error=\"%s\"",
+				  iotpki_strerror(agent->broken));
+	}
+	if (change.config || change.list || err != IOTPKI_OK)
+		log_reload(agent, err, detail, &change);
+	/* What the old generation held goes back to the system. */
+	if (change.list)
+		(void)malloc_trim(0);
+	return err;
+}
+
+/* ---- verbs ---- */
+
+static void answer(void *context, uint64_t connection, const struct frame_answer *frame)
+{
+	struct agent *agent = context;
+	server_answer(agent->server, connection, frame);
+}
+
+static void answer_ok(struct agent *agent, uint64_t id)
+{
+	struct frame_answer frame;
+	frame_answer_start(&frame, FRAME_SAY_OK);
+	server_answer(agent->server, id, &frame);
+}
+
+static void answer_error(struct agent *agent, uint64_t id, enum iotpki_err err,
+			 const struct iotpki_detail *detail)
+{
+	char why[IOTPKI_DETAIL_WHERE_MAX + IOTPKI_DETAIL_MESSAGE_MAX + 32];
+	struct frame_answer frame;
+	iotpki_err_detail(err, detail, why, sizeof(why));
+	frame_answer_error(&frame, why);
+	server_answer(agent->server, id, &frame);
+}
+
+static size_t member_count(const struct agent *agent)
+{
+	const struct membership *list = lists_membership(agent->lists);
+	return list == NULL ? 0 : membership_count(list);
+}
+
+static void do_authorize(struct agent *agent, uint64_t id, const struct frame_request *request)
+{
+	authorize_request(agent->authorize, id, request);
+}
+
+static void do_later(struct agent *agent, uint64_t id, const struct frame_request *request)
+{
+	struct frame_answer frame;
+	(void)request;
+	frame_answer_error(&frame, "this verb is not in this release");
+	server_answer(agent->server, id, &frame);
+}
+
+static void do_refresh(struct agent *agent, uint64_t id, const struct frame_request *request)
+{
+	struct frame_answer frame;
+	(void)request;
+	frame_answer_start(&frame, FRAME_SAY_OK);
+	frame_answer_int(&frame, "members", (int64_t)refresh_start(agent->refresh));
+	server_answer(agent->server, id, &frame);
+}
+
+static void do_reload(struct agent *agent, uint64_t id, const struct frame_request *request)
+{
+	struct iotpki_detail detail = { 0 };
+	struct frame_answer frame;
+	(void)request;
+	const enum iotpki_err err = reload(agent, &detail);
+	if (err != IOTPKI_OK) {
+		answer_error(agent, id, err, &detail);
+		return;
+	}
+	frame_answer_start(&frame, FRAME_SAY_OK);
+	frame_answer_int(&frame, "members", (int64_t)member_count(agent));
+	frame_answer_int(&frame, "generation", (int64_t)lists_generation(agent->lists));
+	server_answer(agent->server, id, &frame);
+}
+
+static void do_purge(struct agent *agent, uint64_t id, const struct frame_request *request)
+{
+	(void)request;
+	questions_drop(agent->questions, NULL);
+	authorize_forget(agent->authorize);
+	log_write(LOG_LEVEL_NOTICE, "event=purged");
+	answer_ok(agent, id);
+}
+
+static void do_deny(struct agent *agent, uint64_t id, const struct frame_request *request)
+{
+	const char *name = request->values[FRAME_NAME];
+	const enum iotpki_err err = lists_deny(agent->lists, name);
+	struct log_line line;
+	questions_drop(agent->questions, name);
+	if (err != IOTPKI_OK) {
+		answer_error(agent, id, err, NULL);
+		return;
+	}
+	log_line_start(&line);
+	log_line_text(&line, "event", "denied-by-verb", 32);
+	log_line_text(&line, "name", name, IOTPKI_NAME_MAX);
+	log_write(LOG_LEVEL_NOTICE, "%s", line.text);
+	answer_ok(agent, id);
+}
+
+static void do_status(struct agent *agent, uint64_t id, const struct frame_request *request)
+{
+	const struct authorize_counts counts = authorize_counts(agent->authorize);
+	const struct {
+		const char *key;
+		int64_t value;
+	} rows[] = {
+		{ "members", (int64_t)member_count(agent) },
+		{ "bnodes", (int64_t)lists_config(agent->lists)->node_count },
+		{ "generation", (int64_t)lists_generation(agent->lists) },
+		{ "admitted", (int64_t)counts.admitted },
+		{ "denied", (int64_t)counts.denied },
+		{ "unavailable", (int64_t)counts.unavailable },
+		{ "waiting", (int64_t)counts.waiting },
+		{ "questions", (int64_t)questions_in_flight(agent->questions) },
+		{ "connections", (int64_t)server_connections(agent->server) },
+		{ "refused", (int64_t)server_refused(agent->server) },
+		{ "uptime-s", (now_ms(agent) - agent->started_ms) / 1000 },
+	};
+	struct frame_answer frame;
+	(void)request;
+	frame_answer_start(&frame, FRAME_SAY_OK);
+	frame_answer_text(&frame, "version", iotpki_version());
+	frame_answer_text(&frame, "list-valid", lists_valid(agent->lists) ? "yes" : "no");
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		frame_answer_int(&frame, rows[i].key, rows[i].value);
+	server_answer(agent->server, id, &frame);
+}
+
+static void request(void *context, uint64_t id, const struct frame_request *frame)
+{
+	static void (*const verbs[FRAME_VERB_COUNT])(struct agent *, uint64_t,
+						     const struct frame_request *) = {
+		[FRAME_AUTHORIZE_KEY] = do_authorize,
+		[FRAME_AUTHORIZE_USER] = do_authorize,
+		[FRAME_AUTHORIZE_CERT] = do_later,
+		[FRAME_PROVED] = do_later,
+		[FRAME_CHECK_PROOF] = do_later,
+		[FRAME_HOST_KEYS] = do_later,
+		[FRAME_EXPLAIN] = do_authorize,
+		[FRAME_REFRESH] = do_refresh,
+		[FRAME_RELOAD] = do_reload,
+		[FRAME_PURGE] = do_purge,
+		[FRAME_DENY] = do_deny,
+		[FRAME_STATUS] = do_status,
+	};
+	verbs[frame->verb](context, id, frame);
+}
+
+/* ---- signals and the loop ---- */
+
+static void begin_stop(struct agent *agent)
+{
+	if (agent->stop_ms != 0)
+		return;
+	log_write(LOG_LEVEL_NOTICE, "event=stopping");
+	server_stop_listening(agent->server);
+	agent->stop_ms = now_ms(agent) + STOP_MS;
+}
+
+static void signal_ready(void *context, uint32_t events)
+{
+	struct agent *agent = context;
+	struct signalfd_siginfo info;
+	(void)events;
+	while (read(agent->signals.fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+		if (info.ssi_signo != SIGHUP) {
+			begin_stop(agent);
+			continue;
+		}
+		struct iotpki_detail detail = { 0 };
+		agent_log_reopen(agent->options.log);
+		(void)!reload(agent, &detail);
+	}
+}
+
+static enum iotpki_err open_signals(struct agent *agent)
+{
+	sigset_t set;
+	(void)sigemptyset(&set);
+	(void)sigaddset(&set, SIGTERM);
+	(void)sigaddset(&set, SIGINT);
+	(void)sigaddset(&set, SIGHUP);
+	const int fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (fd < 0)
+		return IOTPKI_ERR_IO;
+	agent->signals = (struct loop_source){ fd, signal_ready, agent };
+	return loop_add(agent->loop, &agent->signals);
+}
+
+static enum iotpki_err open_parts(struct agent *agent)
+{
+	uint64_t first_id = 0;
+	enum iotpki_err err =
+		agent->options.random->fill(agent->options.random, &first_id, sizeof(first_id));
+	const struct server_options server = { agent->loop, agent->options.clock,
+					       agent->options.listen_fd, request, agent };
+	if (err == IOTPKI_OK)
+		err = server_new(&server, &agent->server);
+	if (err == IOTPKI_OK)
+		err = nvs_new(lists_config(agent->lists), agent->options.clock,
+			      agent->options.random, &agent->nvs);
+	const struct authorize_options authorize = { .lists = agent->lists,
+						     .clock = agent->options.clock,
+						     .log = agent->options.log,
+						     .first_id = first_id,
+						     .answer = answer,
+						     .context = agent };
+	if (err == IOTPKI_OK)
+		err = authorize_new(&authorize, &agent->authorize);
+	if (err != IOTPKI_OK)
+		return err;
+	const struct questions_options questions = questions_options(agent, agent->nvs);
+	err = questions_new(&questions, &agent->questions);
+	if (err != IOTPKI_OK)
+		return err;
+	authorize_set_questions(agent->authorize, agent->questions);
+	const struct refresh_options refresh = { { agent->lists, agent->options.clock },
+						 agent->options.random,
+						 agent->questions,
+						 authorize_known(agent->authorize) };
+	return refresh_new(&refresh, &agent->refresh);
+}
+
+enum iotpki_err agent_new(const struct agent_options *options, struct agent **agent_out,
+			  struct iotpki_detail *detail)
+{
+	*agent_out = NULL;
+	CLEANUP(agent_freep) struct agent *agent = calloc(1, sizeof(*agent));
+	if (agent == NULL)
+		return IOTPKI_ERR_NOMEM;
+	agent->options = *options;
+	agent->signals.fd = -1;
+	agent->started_ms = now_ms(agent);
+	const struct lists_options lists = { options->config_path, options->state_dir,
+					     options->trust };
+	enum iotpki_err err = lists_new(&lists, &agent->lists);
+	if (err == IOTPKI_OK)
+		err = lists_start(agent->lists, detail);
+	if (err == IOTPKI_OK)
+		err = loop_new(&agent->loop);
+	if (err == IOTPKI_OK)
+		err = open_signals(agent);
+	if (err == IOTPKI_OK)
+		err = open_parts(agent);
+	if (err != IOTPKI_OK)
+		return err;
+	if (watch_new(agent->loop, options->clock, lists_folder(agent->lists), &agent->watch) !=
+	    IOTPKI_OK)
+		log_write(LOG_LEVEL_WARNING, "event=no-watch text=\"edits need a reload\"");
+	set_access(agent);
+	config_warnings(lists_config(agent->lists), warn, agent);
+	*agent_out = STEAL(agent);
+	return IOTPKI_OK;
+}
+
+void agent_free(struct agent *agent)
+{
+	if (agent == NULL)
+		return;
+	watch_free(agent->watch);
+	refresh_free(agent->refresh);
+	authorize_free(agent->authorize);
+	questions_free(agent->questions);
+	nvs_free(agent->nvs);
+	server_free(agent->server);
+	fs_close(&agent->signals.fd);
+	loop_free(agent->loop);
+	lists_free(agent->lists);
+	free(agent);
+}
+
+void agent_freep(struct agent **agent)
+{
+	agent_free(*agent);
+	*agent = NULL;
+}
+
+static int64_t earlier(int64_t a_ms, int64_t b_ms)
+{
+	if (a_ms < 0 || b_ms < 0)
+		return a_ms < 0 ? b_ms : a_ms;
+	return a_ms < b_ms ? a_ms : b_ms;
+}
+
+/* All that is due; returns how long there is nothing to do. */
+static int64_t work(struct agent *agent)
+{
+	int64_t wait_ms = IDLE_MS;
+	if (agent->watch != NULL && watch_due(agent->watch) == 0) {
+		struct iotpki_detail detail = { 0 };
+		watch_reset(agent->watch);
+		(void)!reload(agent, &detail);
+	}
+	if (agent->broken != IOTPKI_OK)
+		return 0;
+	wait_ms = earlier(wait_ms, server_expire(agent->server));
+	wait_ms = earlier(wait_ms, authorize_expire(agent->authorize));
+	if (agent->stop_ms == 0)
+		wait_ms = earlier(wait_ms, refresh_work(agent->refresh));
+	if (agent->watch != NULL)
+		wait_ms = earlier(wait_ms, watch_due(agent->watch));
+	wait_ms = earlier(wait_ms, agent_log_flush(agent->options.log));
+	return questions_work(agent->questions, SEND_BUDGET_MS) ? 0 : wait_ms;
+}
+
+static bool is_stopped(const struct agent *agent)
+{
+	return agent->stop_ms != 0 &&
+	       (authorize_counts(agent->authorize).waiting == 0 || now_ms(agent) >= agent->stop_ms);
+}
+
+enum iotpki_err agent_run(struct agent *agent)
+{
+	while (!is_stopped(agent)) {
+		const int64_t wait_ms = work(agent);
+		if (agent->broken != IOTPKI_OK)
+			return agent->broken;
+		if (is_stopped(agent))
+			break;
+		const enum iotpki_err err =
+			nvs_poll(agent->nvs, loop_fd(agent->loop), (int)wait_ms);
+		if (err != IOTPKI_OK) {
+			/* Without the client nothing can be asked, yet misses and denials still count. */
+			struct pollfd ready = { .fd = loop_fd(agent->loop), .events = POLLIN };
+			(void)poll(&ready, 1, 100);
+		}
+		loop_dispatch(agent->loop);
+	}
+	log_write(LOG_LEVEL_NOTICE, "event=stopped");
+	return IOTPKI_OK;
+}

@@ -1,0 +1,72 @@
+/* Inputs of decide(). */
+#include "agent/judge.h"
+
+#include <string.h>
+
+static bool soft_fail(const struct config *config, const struct member *member, const char *service)
+{
+	if (!config->soft_fail || member == NULL || !member->rights->soft_fail || service == NULL)
+		return false;
+	for (size_t i = 0; i < config->soft_fail_service_count; i++)
+		if (strcmp(config->soft_fail_services[i], service) == 0)
+			return true;
+	return false;
+}
+
+void judge_decide(const struct judge *judge, const struct judge_case *peer,
+		  const struct questions_view *view, struct iotpki_decision *decision_out)
+{
+	const struct config *config = lists_config(judge->lists);
+	const struct member *member =
+		peer->name[0] == '\0' ? NULL : lists_member(judge->lists, peer->name);
+	struct iotpki_decide_input input = { 0 };
+	membership_fill(member, config, peer->user, peer->service != NULL ? peer->service : "",
+			&input);
+	if (member != NULL && peer->any_rights)
+		input.permitted = true;
+	if (lists_denied(judge->lists, peer->name))
+		input.denied = true;
+	input.presented = peer->presented;
+	if (peer->hash != NULL)
+		memcpy(input.presented_hash, peer->hash, sizeof(input.presented_hash));
+	input.answers = view->answers;
+	input.answer_count = view->count;
+	input.deadline = view->deadline;
+	input.needed = config->needed;
+	input.dissent = config->dissent;
+	input.key_change = config->key_change;
+	/* Until there is a state store no last online verdict is known: soft-fail admits nobody. */
+	input.soft_fail = soft_fail(config, member, peer->service);
+	input.soft_fail_max_age_s = config->soft_fail_max_age_s;
+	input.clock_s = judge->clock->now_s(judge->clock);
+	input.build_s = CLOCK_BUILD_TIME_S;
+	iotpki_decide(&input, decision_out);
+}
+
+bool judge_list_alone(const struct judge *judge, const struct judge_case *peer,
+		      struct iotpki_decision *decision_out)
+{
+	static const struct iotpki_answer pending[IOTPKI_NODES_MAX];
+	const size_t count = lists_config(judge->lists)->node_count;
+	const struct questions_view view = { peer->name, pending, count, count == 0, false };
+	judge_decide(judge, peer, &view, decision_out);
+	return decision_out->final;
+}
+
+bool judge_negative(const struct judge *judge, const struct questions_view *view)
+{
+	for (size_t i = 0; i < view->count; i++) {
+		const enum iotpki_outcome outcome = view->answers[i].outcome;
+		if (outcome == IOTPKI_OUTCOME_REVOKED || outcome == IOTPKI_OUTCOME_EXPIRED ||
+		    outcome == IOTPKI_OUTCOME_UNREGISTERED)
+			return true;
+	}
+	/* Registered all over, and yet not this entry's: another hash, another registration. */
+	const struct judge_case peer = { .name = view->name,
+					 .any_rights = true,
+					 .presented = IOTPKI_PRESENTED_NAME };
+	struct iotpki_decision decision;
+	judge_decide(judge, &peer, view, &decision);
+	return decision.verdict == IOTPKI_DENY && decision.reason >= IOTPKI_UNREGISTERED &&
+	       decision.reason <= IOTPKI_DISAGREE;
+}

@@ -16,6 +16,8 @@ static const struct verb {
 	  "--dir DIR --listen URL... [--ready-fd N] [--threads N] "
 	  "[--connections N] [--request-seconds N]" },
 	{ "pin", bnode_pin, "--dir DIR" },
+	{ "audit", bnode_audit, "--dir DIR" },
+	{ "log", bnode_log, "list --dir DIR | log export --dir DIR --out FOLDER" },
 };
 
 static void print_usage(FILE *out)

@@ -139,7 +139,10 @@ enum iotpki_err membership_edit_remove(const char *path, const char *text, size_
 enum iotpki_err membership_edit_set(const char *path, const char *text, size_t len,
 				    const char *name, const char *key, const char *value,
 				    struct buf *out, struct iotpki_detail *detail) MUST_CHECK;
-/** Replace registrations, certificate, sha256 and key of an entry (member renew). */
+/**
+ * Replace expires, sha256, key, certificate, ssh and registrations of an entry (member renew); ssh NULL and
+ * no registrations take those away. Label, role, hosts and rights stay.
+ */
 enum iotpki_err membership_edit_renew(const char *path, const char *text, size_t len,
 				      const struct member_edit *edit, struct buf *out,
 				      struct iotpki_detail *detail) MUST_CHECK;

@@ -61,6 +61,9 @@ static enum iotpki_err read_members(struct yaml_reader *reader, const struct yam
 				    const struct yaml_key *key, void *target,
 				    struct iotpki_detail *detail)
 {
+	/* "members:" alone, where every entry was removed or commented out. */
+	if (value->kind == YAML_SCALAR && value->plain && value->len == 0)
+		return IOTPKI_OK;
 	return yaml_sequence(reader, value, builder_read_entry, key, target, "members", detail);
 }
 

@@ -4,7 +4,7 @@ set -u
 cd "$1" || exit 2
 bad=0
 for f in run .ci/run tests/harness/private-root $(find tests packaging -name '*.sh'); do
-	case "$(head -n1 "$f")" in
+	case "$(head -n4 "$f")" in
 	*bash*) bash -n "$f" || bad=1 ;;
 	*) sh -n "$f" || bad=1 ;;
 	esac

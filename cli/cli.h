@@ -130,4 +130,5 @@ bool cli_confirm(struct cli *cli, const struct cli_arguments *arguments, const c
 
 /* ---- the nouns: each table ends with a NULL noun ---- */
 
+extern const struct cli_verb cli_identity_verbs[];
 extern const struct cli_verb cli_dm_verbs[];

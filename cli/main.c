@@ -6,6 +6,7 @@
 
 /* One line a noun, in the order of --help. */
 static const struct cli_verb *const nouns[] = {
+	cli_identity_verbs,
 	cli_dm_verbs,
 };
 

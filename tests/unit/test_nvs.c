@@ -6,56 +6,25 @@
 
 #include <cmocka.h>
 
-#include <arpa/inet.h>
-#include <dirent.h>
-#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "fake/fake_node.h"
 #include "format/json.h"
-#include "nvs/transport.h"
-
-#define NAME "3f2b6c1e-8d54-4a7b-9c0e-5a1d2e3f4b60"
-
-/* Long enough that a loaded machine never reaches it, and short where it must be reached. */
-enum { PATIENT_MS = 4500, SHORT_MS = 200 };
-
-static void make_config(struct config *config, int64_t node_timeout_ms, int64_t deadline_ms)
-{
-	*config = (struct config){ .node_timeout_ms = node_timeout_ms,
-				   .deadline_ms = deadline_ms,
-				   .needed = 1,
-				   .network_count = 1 };
-}
-
-static struct nvs *make_nvs(const struct config *config)
-{
-	struct nvs *nvs = NULL;
-	assert_int_equal(nvs_new(config, clock_system(), random_system(), &nvs), IOTPKI_OK);
-	assert_non_null(nvs);
-	return nvs;
-}
+#include "nvskit.h"
 
 /** Ask one node that plays this script. */
 static void ask_script(const struct fake_script *script, int64_t timeout_ms,
 		       struct iotpki_answer *answer_out)
 {
-	struct fake_node *node = fake_node_start(script);
-	assert_non_null(node);
 	struct config config;
-	make_config(&config, timeout_ms, timeout_ms);
-	config.node_count = 1;
-	fake_node_config(node, "home", &config.nodes[0]);
-	CLEANUP(nvs_freep) struct nvs *nvs = make_nvs(&config);
+	struct fake_node *node = nvskit_node(script, &config, timeout_ms);
+	CLEANUP(nvs_freep) struct nvs *nvs = nvskit_new(&config);
 	struct iotpki_answer answers[IOTPKI_NODES_MAX];
-	assert_int_equal(nvs_ask_wait(nvs, NAME, answers), IOTPKI_OK);
+	assert_int_equal(nvs_ask_wait(nvs, NVSKIT_NAME, answers), IOTPKI_OK);
 	*answer_out = answers[0];
 	nvs_free(nvs);
 	nvs = NULL;
@@ -321,7 +290,8 @@ static void answers_of_one_node(void **state)
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct iotpki_answer answer = { 0 };
-		ask_script(&rows[i].script, rows[i].ends_by_time ? SHORT_MS : PATIENT_MS, &answer);
+		ask_script(&rows[i].script,
+			   rows[i].ends_by_time ? NVSKIT_SHORT_MS : NVSKIT_PATIENT_MS, &answer);
 		if (answer.outcome != rows[i].want)
 			fail_msg("row %zu: %s: %s", i, rows[i].name,
 				 iotpki_outcome_name(answer.outcome));
@@ -348,7 +318,7 @@ static void pins(void **state)
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct config config;
-		make_config(&config, PATIENT_MS, PATIENT_MS);
+		nvskit_config(&config, NVSKIT_PATIENT_MS, NVSKIT_PATIENT_MS);
 		config.node_count = 1;
 		fake_node_config(node, "home", &config.nodes[0]);
 		uint8_t right[IOTPKI_SHA256_LEN];
@@ -357,10 +327,10 @@ static void pins(void **state)
 		config.nodes[0].pin_count = rows[i].count;
 		if (rows[i].right < rows[i].count)
 			memcpy(config.nodes[0].pins[rows[i].right], right, sizeof(right));
-		CLEANUP(nvs_freep) struct nvs *nvs = make_nvs(&config);
+		CLEANUP(nvs_freep) struct nvs *nvs = nvskit_new(&config);
 		const unsigned int before = fake_node_requests(node);
 		struct iotpki_answer answers[IOTPKI_NODES_MAX];
-		assert_int_equal(nvs_ask_wait(nvs, NAME, answers), IOTPKI_OK);
+		assert_int_equal(nvs_ask_wait(nvs, NVSKIT_NAME, answers), IOTPKI_OK);
 		if (answers[0].outcome != rows[i].want)
 			fail_msg("%s: %s", rows[i].name, iotpki_outcome_name(answers[0].outcome));
 		/* Not a byte of a question goes to a node that is not the pinned one. */
@@ -376,7 +346,7 @@ static void answer_in_full(void **state)
 	(void)state;
 	static const struct fake_script script = { 0 };
 	struct iotpki_answer answer;
-	ask_script(&script, PATIENT_MS, &answer);
+	ask_script(&script, NVSKIT_PATIENT_MS, &answer);
 	assert_int_equal(answer.outcome, IOTPKI_OUTCOME_REGISTERED);
 	assert_int_equal(answer.record.sha256[0], 0x11);
 	assert_int_equal(answer.registration[31], 0x22);
@@ -386,271 +356,18 @@ static void answer_in_full(void **state)
 	assert_int_equal(answer.max_tip_age_s, 3600);
 }
 
-/* ---- several nodes, many questions ---- */
-
-/** A port of 127.0.0.1 where nobody listens any more. */
-static void dead_node(struct config_node *out)
-{
-	static const struct fake_script script = { .tls = FAKE_HTTP };
-	struct fake_node *node = fake_node_start(&script);
-	assert_non_null(node);
-	fake_node_config(node, "dead", out);
-	fake_node_stop(node);
-}
-
-struct watch {
-	unsigned int calls, last_calls;
-	enum iotpki_outcome outcomes[IOTPKI_NODES_MAX];
-	struct nvs *nvs;
-	struct nvs_question **cancel; /* cancelled in the first call back */
-	bool again;                   /* asks once more in the last call back */
-};
-
-static void watch_answers(void *context, const struct iotpki_answer *answers, size_t count,
-			  bool deadline)
-{
-	struct watch *watch = context;
-	watch->calls++;
-	watch->last_calls += deadline ? 1 : 0;
-	for (size_t i = 0; i < count; i++)
-		watch->outcomes[i] = answers[i].outcome;
-	if (watch->cancel != NULL && *watch->cancel != NULL) {
-		nvs_cancel(watch->nvs, *watch->cancel);
-		*watch->cancel = NULL;
-	}
-	if (deadline && watch->again) {
-		watch->again = false;
-		struct nvs_question *question = NULL;
-		assert_int_equal(nvs_ask(watch->nvs, NAME, watch_answers, watch, &question),
-				 IOTPKI_OK);
-	}
-}
-
-static void three_nodes(void **state)
-{
-	(void)state;
-	static const struct fake_script good = { 0 }, revoked = { .body = FAKE_REVOKED };
-	struct fake_node *first = fake_node_start(&good), *second = fake_node_start(&revoked);
-	assert_non_null(first);
-	assert_non_null(second);
-	struct config config;
-	make_config(&config, PATIENT_MS, PATIENT_MS);
-	config.node_count = 3;
-	fake_node_config(first, "home", &config.nodes[0]);
-	dead_node(&config.nodes[1]);
-	fake_node_config(second, "barn", &config.nodes[2]);
-	config.nodes[2].network = 1;
-
-	CLEANUP(nvs_freep) struct nvs *nvs = make_nvs(&config);
-	struct watch watch = { .nvs = nvs };
-	struct nvs_question *question = NULL;
-	assert_int_equal(nvs_ask(nvs, NAME, watch_answers, &watch, &question), IOTPKI_OK);
-	assert_non_null(question);
-	assert_int_equal(watch.calls, 0); /* never from inside */
-	while (watch.last_calls == 0)
-		assert_int_equal(nvs_poll(nvs, -1, -1), IOTPKI_OK);
-	assert_int_equal(watch.calls, 3);
-	assert_int_equal(watch.outcomes[0], IOTPKI_OUTCOME_REGISTERED);
-	assert_int_equal(watch.outcomes[1], IOTPKI_OUTCOME_UNREACHABLE);
-	assert_int_equal(watch.outcomes[2], IOTPKI_OUTCOME_REVOKED);
-
-	/* Each node was asked for the name with its prefix, each with a nonce of its own. */
-	char one[4096], two[4096];
-	fake_node_last_request(first, one, sizeof(one));
-	fake_node_last_request(second, two, sizeof(two));
-	assert_non_null(strstr(one, "\"method\":\"name_show\",\"params\":[\"iot:" NAME "\"]}"));
-	assert_non_null(strstr(one, "POST / HTTP/1.1\r\n"));
-	const char *id_one = strstr(one, "\"id\":\""), *id_two = strstr(two, "\"id\":\"");
-	assert_non_null(id_one);
-	assert_non_null(id_two);
-	assert_memory_not_equal(id_one, id_two, strlen("\"id\":\"") + 32);
-	nvs_free(nvs);
-	nvs = NULL;
-	fake_node_stop(first);
-	fake_node_stop(second);
-}
-
-static void cancelling(void **state)
-{
-	(void)state;
-	static const struct fake_script good = { 0 }, silent = { .start = FAKE_SILENT };
-	struct fake_node *first = fake_node_start(&good), *second = fake_node_start(&silent);
-	assert_non_null(first);
-	assert_non_null(second);
-	struct config config;
-	make_config(&config, PATIENT_MS, PATIENT_MS);
-	config.node_count = 2;
-	fake_node_config(first, "home", &config.nodes[0]);
-	fake_node_config(second, "barn", &config.nodes[1]);
-	CLEANUP(nvs_freep) struct nvs *nvs = make_nvs(&config);
-
-	/* Before anything happened. */
-	struct watch none = { .nvs = nvs };
-	struct nvs_question *question = NULL;
-	assert_int_equal(nvs_ask(nvs, NAME, watch_answers, &none, &question), IOTPKI_OK);
-	nvs_cancel(nvs, question);
-	nvs_cancel(nvs, NULL);
-
-	/* Inside its own call back, and another question from there: no further calls of either. */
-	struct nvs_question *own = NULL, *other = NULL;
-	struct watch first_watch = { .nvs = nvs, .cancel = &own };
-	struct watch other_watch = { .nvs = nvs, .cancel = &own };
-	assert_int_equal(nvs_ask(nvs, NAME, watch_answers, &first_watch, &own), IOTPKI_OK);
-	while (first_watch.calls == 0)
-		assert_int_equal(nvs_poll(nvs, -1, -1), IOTPKI_OK);
-	assert_null(own);
-	assert_int_equal(nvs_ask(nvs, NAME, watch_answers, &first_watch, &own), IOTPKI_OK);
-	first_watch.cancel = NULL;
-	assert_int_equal(nvs_ask(nvs, NAME, watch_answers, &other_watch, &other), IOTPKI_OK);
-	while (other_watch.calls == 0)
-		assert_int_equal(nvs_poll(nvs, -1, -1), IOTPKI_OK);
-	assert_null(own);
-	assert_int_equal(none.calls, 0);
-	assert_int_equal(first_watch.last_calls, 0);
-	nvs_free(nvs); /* ends the other one without a call */
-	nvs = NULL;
-	assert_int_equal(other_watch.last_calls, 0);
-	fake_node_stop(first);
-	fake_node_stop(second);
-}
-
-/** The deadline by a clock that the test moves: no waiting, whatever the node timeout is. */
-static void deadline_by_the_clock(void **state)
-{
-	(void)state;
-	static const struct fake_script good = { 0 }, silent = { .start = FAKE_SILENT };
-	struct fake_node *first = fake_node_start(&good), *second = fake_node_start(&silent);
-	assert_non_null(first);
-	assert_non_null(second);
-	struct clock_fake fake;
-	clock_fake_init(&fake, 1795400000);
-	struct config config;
-	make_config(&config, 60000, 4000);
-	config.node_count = 2;
-	fake_node_config(first, "home", &config.nodes[0]);
-	fake_node_config(second, "barn", &config.nodes[1]);
-	CLEANUP(nvs_freep) struct nvs *nvs = NULL;
-	assert_int_equal(nvs_new(&config, &fake.clock, random_system(), &nvs), IOTPKI_OK);
-	struct watch watch = { .nvs = nvs };
-	struct nvs_question *question = NULL;
-	assert_int_equal(nvs_ask(nvs, NAME, watch_answers, &watch, &question), IOTPKI_OK);
-	while (watch.calls == 0)
-		assert_int_equal(nvs_poll(nvs, -1, 50), IOTPKI_OK);
-	assert_int_equal(watch.outcomes[0], IOTPKI_OUTCOME_REGISTERED);
-	assert_int_equal(watch.outcomes[1], IOTPKI_OUTCOME_PENDING);
-	clock_fake_advance(&fake, 3999);
-	assert_int_equal(nvs_poll(nvs, -1, 0), IOTPKI_OK);
-	assert_int_equal(watch.last_calls, 0);
-	clock_fake_advance(&fake, 1);
-	watch.again = true;
-	assert_int_equal(nvs_poll(nvs, -1, 60000), IOTPKI_OK); /* returns at once */
-	assert_int_equal(watch.last_calls, 1);
-	assert_int_equal(watch.outcomes[1], IOTPKI_OUTCOME_UNREACHABLE);
-
-	/* The question that the last call back asked goes its own way. */
-	while (watch.calls < 3)
-		assert_int_equal(nvs_poll(nvs, -1, 50), IOTPKI_OK);
-	clock_fake_advance(&fake, 4000);
-	assert_int_equal(nvs_poll(nvs, -1, 60000), IOTPKI_OK);
-	assert_int_equal(watch.last_calls, 2);
-	nvs_free(nvs);
-	nvs = NULL;
-	fake_node_stop(first);
-	fake_node_stop(second);
-}
-
-static size_t open_descriptors(void)
-{
-	DIR *folder = opendir("/proc/self/fd");
-	assert_non_null(folder);
-	size_t count = 0;
-	while (readdir(folder) != NULL)
-		count++;
-	(void)closedir(folder);
-	return count;
-}
-
-/** Accepts in the kernel alone: as dead as a host that is switched off, after the first packet. */
-static int open_deaf_port(struct config_node *out)
-{
-	struct sockaddr_in address = { .sin_family = AF_INET,
-				       .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	socklen_t len = sizeof(address);
-	const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	assert_true(fd >= 0);
-	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
-	assert_int_equal(listen(fd, 1), 0);
-	assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &len), 0);
-	*out = (struct config_node){ .pin_count = 1, .name_prefix = "iot:" };
-	(void)snprintf(out->url, sizeof(out->url), "https://127.0.0.1:%u/",
-		       ntohs(address.sin_port));
-	return fd;
-}
-
-static void many_questions_to_dead_nodes(void **state)
-{
-	(void)state;
-	enum { QUESTIONS = 200 };
-	static const struct fake_script good = { .tls = FAKE_HTTP };
-	struct fake_node *live = fake_node_start(&good);
-	assert_non_null(live);
-	struct config config;
-	make_config(&config, SHORT_MS * 5, SHORT_MS * 10);
-	config.node_count = 3;
-	const int deaf[] = { open_deaf_port(&config.nodes[0]), open_deaf_port(&config.nodes[1]) };
-	fake_node_config(live, "live", &config.nodes[2]);
-	CLEANUP(nvs_freep) struct nvs *nvs = make_nvs(&config);
-
-	static struct watch watches[QUESTIONS];
-	const size_t before = open_descriptors();
-	for (size_t i = 0; i < QUESTIONS; i++) {
-		struct nvs_question *question = NULL;
-		watches[i] = (struct watch){ .nvs = nvs };
-		assert_int_equal(nvs_ask(nvs, NAME, watch_answers, &watches[i], &question),
-				 IOTPKI_OK);
-	}
-	size_t ended = 0, most = 0;
-	while (ended < QUESTIONS) {
-		assert_int_equal(nvs_poll(nvs, -1, -1), IOTPKI_OK);
-		const size_t now = open_descriptors();
-		most = now > most ? now : most;
-		ended = 0;
-		for (size_t i = 0; i < QUESTIONS; i++)
-			ended += watches[i].last_calls;
-	}
-	for (size_t i = 0; i < QUESTIONS; i++) {
-		assert_int_equal(watches[i].calls, 3);
-		assert_int_equal(watches[i].last_calls, 1);
-		assert_int_equal(watches[i].outcomes[0], IOTPKI_OUTCOME_UNREACHABLE);
-		assert_int_equal(watches[i].outcomes[1], IOTPKI_OUTCOME_UNREACHABLE);
-		assert_int_equal(watches[i].outcomes[2], IOTPKI_OUTCOME_REGISTERED);
-	}
-	/* The live node's own ends are in this process too, so they count twice. */
-	assert_in_range(most, before,
-			before + TRANSPORT_ACTIVE_MAX + TRANSPORT_ACTIVE_MAX / 3 + 32);
-	nvs_free(nvs);
-	nvs = NULL;
-	for (size_t i = 0; i < ARRAY_LEN(deaf); i++)
-		(void)close(deaf[i]);
-	fake_node_stop(live);
-}
-
 /** A warm connection makes a question one round trip: it must be kept. */
 static void one_connection_for_many_questions(void **state)
 {
 	(void)state;
 	enum { ASKS = 1000 };
 	static const struct fake_script script = { 0 };
-	struct fake_node *node = fake_node_start(&script);
-	assert_non_null(node);
 	struct config config;
-	make_config(&config, PATIENT_MS, PATIENT_MS);
-	config.node_count = 1;
-	fake_node_config(node, "home", &config.nodes[0]);
-	CLEANUP(nvs_freep) struct nvs *nvs = make_nvs(&config);
+	struct fake_node *node = nvskit_node(&script, &config, NVSKIT_PATIENT_MS);
+	CLEANUP(nvs_freep) struct nvs *nvs = nvskit_new(&config);
 	for (unsigned int i = 0; i < ASKS; i++) {
 		struct iotpki_answer answers[IOTPKI_NODES_MAX];
-		assert_int_equal(nvs_ask_wait(nvs, NAME, answers), IOTPKI_OK);
+		assert_int_equal(nvs_ask_wait(nvs, NVSKIT_NAME, answers), IOTPKI_OK);
 		assert_int_equal(answers[0].outcome, IOTPKI_OUTCOME_REGISTERED);
 	}
 	assert_int_equal(fake_node_requests(node), ASKS);
@@ -665,16 +382,12 @@ static void node_closes_between_questions(void **state)
 {
 	(void)state;
 	static const struct fake_script script = { .end = FAKE_CLOSE };
-	struct fake_node *node = fake_node_start(&script);
-	assert_non_null(node);
 	struct config config;
-	make_config(&config, PATIENT_MS, PATIENT_MS);
-	config.node_count = 1;
-	fake_node_config(node, "home", &config.nodes[0]);
-	CLEANUP(nvs_freep) struct nvs *nvs = make_nvs(&config);
+	struct fake_node *node = nvskit_node(&script, &config, NVSKIT_PATIENT_MS);
+	CLEANUP(nvs_freep) struct nvs *nvs = nvskit_new(&config);
 	for (unsigned int i = 0; i < 20; i++) {
 		struct iotpki_answer answers[IOTPKI_NODES_MAX];
-		assert_int_equal(nvs_ask_wait(nvs, NAME, answers), IOTPKI_OK);
+		assert_int_equal(nvs_ask_wait(nvs, NVSKIT_NAME, answers), IOTPKI_OK);
 		assert_int_equal(answers[0].outcome, IOTPKI_OUTCOME_REGISTERED);
 	}
 	assert_int_equal(fake_node_connections(node), 20);
@@ -703,15 +416,11 @@ static void environment_is_ignored(void **state)
 
 	static const struct fake_script scripts[] = { { .tls = FAKE_HTTP }, { .tls = FAKE_TLS13 } };
 	for (size_t i = 0; i < ARRAY_LEN(scripts); i++) {
-		struct fake_node *node = fake_node_start(&scripts[i]);
-		assert_non_null(node);
 		struct config config;
-		make_config(&config, PATIENT_MS, PATIENT_MS);
-		config.node_count = 1;
-		fake_node_config(node, "home", &config.nodes[0]);
-		struct nvs *nvs = make_nvs(&config);
+		struct fake_node *node = nvskit_node(&scripts[i], &config, NVSKIT_PATIENT_MS);
+		struct nvs *nvs = nvskit_new(&config);
 		struct iotpki_answer answers[IOTPKI_NODES_MAX];
-		assert_int_equal(nvs_ask_wait(nvs, NAME, answers), IOTPKI_OK);
+		assert_int_equal(nvs_ask_wait(nvs, NVSKIT_NAME, answers), IOTPKI_OK);
 		assert_int_equal(answers[0].outcome, IOTPKI_OUTCOME_REGISTERED);
 		char request[4096];
 		fake_node_last_request(node, request, sizeof(request));
@@ -730,74 +439,6 @@ static void environment_is_ignored(void **state)
 		assert_int_equal(unsetenv(proxies[i]), 0);
 	assert_int_equal(unlink(path), 0);
 	assert_int_equal(rmdir(home), 0);
-}
-
-static void bad_arguments(void **state)
-{
-	(void)state;
-	struct config config;
-	make_config(&config, PATIENT_MS, PATIENT_MS);
-	CLEANUP(nvs_freep) struct nvs *nvs = make_nvs(&config);
-	static const char *const names[] = { "", "Upper", "a\"b", "../x", "a b", "-x" };
-	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-		struct watch watch = { .nvs = nvs };
-		struct nvs_question *question = NULL;
-		assert_int_equal(nvs_ask(nvs, names[i], watch_answers, &watch, &question),
-				 IOTPKI_ERR_ARGUMENT);
-		assert_null(question);
-	}
-	/* No node: the last call comes all the same. */
-	struct watch watch = { .nvs = nvs };
-	struct nvs_question *question = NULL;
-	assert_int_equal(nvs_ask(nvs, NAME, watch_answers, &watch, &question), IOTPKI_OK);
-	assert_int_equal(nvs_poll(nvs, -1, -1), IOTPKI_OK);
-	assert_int_equal(watch.last_calls, 1);
-
-	CLEANUP(nvs_reply_done) struct nvs_reply reply = { 0 };
-	assert_int_equal(nvs_call(nvs, 0, "name_show", "[]", 1000, &reply), IOTPKI_ERR_ARGUMENT);
-
-	config.node_count = IOTPKI_NODES_MAX + 1;
-	struct nvs *none = NULL;
-	assert_int_equal(nvs_new(&config, clock_system(), random_system(), &none),
-			 IOTPKI_ERR_ARGUMENT);
-	assert_null(none);
-}
-
-static void extra_descriptor(void **state)
-{
-	(void)state;
-	int ends[2];
-	assert_int_equal(pipe(ends), 0);
-	struct config config;
-	make_config(&config, PATIENT_MS, PATIENT_MS);
-	CLEANUP(nvs_freep) struct nvs *nvs = make_nvs(&config);
-	assert_int_equal(write(ends[1], "x", 1), 1);
-	assert_int_equal(nvs_poll(nvs, ends[0], -1),
-			 IOTPKI_OK); /* for ever, were it not readable */
-	(void)close(ends[0]);
-	(void)close(ends[1]);
-}
-
-static enum iotpki_err no_randomness(const struct random_source *source, void *out, size_t len)
-{
-	(void)source;
-	(void)out;
-	(void)len;
-	return IOTPKI_ERR_IO;
-}
-
-static void no_question_without_a_nonce(void **state)
-{
-	(void)state;
-	static const struct random_source empty = { no_randomness };
-	struct config config;
-	make_config(&config, PATIENT_MS, PATIENT_MS);
-	config.node_count = 1;
-	dead_node(&config.nodes[0]);
-	CLEANUP(nvs_freep) struct nvs *nvs = NULL;
-	assert_int_equal(nvs_new(&config, clock_system(), &empty, &nvs), IOTPKI_OK);
-	struct iotpki_answer answers[IOTPKI_NODES_MAX];
-	assert_int_equal(nvs_ask_wait(nvs, NAME, answers), IOTPKI_ERR_IO);
 }
 
 /* ---- calls ---- */
@@ -835,15 +476,12 @@ static void calls(void **state)
 		{ "silent", { .start = FAKE_SILENT }, IOTPKI_OUTCOME_UNREACHABLE, 0, "", "" },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		struct fake_node *node = fake_node_start(&rows[i].script);
-		assert_non_null(node);
 		struct config config;
-		make_config(&config, PATIENT_MS, PATIENT_MS);
-		config.node_count = 1;
-		fake_node_config(node, "home", &config.nodes[0]);
-		struct nvs *nvs = make_nvs(&config);
+		struct fake_node *node = nvskit_node(&rows[i].script, &config, NVSKIT_PATIENT_MS);
+		struct nvs *nvs = nvskit_new(&config);
 		CLEANUP(nvs_reply_done) struct nvs_reply reply = { 0 };
-		const int64_t ms = rows[i].script.start == FAKE_SILENT ? SHORT_MS : PATIENT_MS;
+		const int64_t ms =
+			rows[i].script.start == FAKE_SILENT ? NVSKIT_SHORT_MS : NVSKIT_PATIENT_MS;
 		assert_int_equal(nvs_call(nvs, 0, "name_history", "[\"iot:x\"]", ms, &reply),
 				 IOTPKI_OK);
 		if (reply.outcome != rows[i].outcome || reply.code != rows[i].code ||
@@ -867,20 +505,16 @@ static void long_history(void **state)
 		(void)buf_puts(&body, ",123456789");
 	(void)buf_puts(&body, "]}");
 	const struct fake_script script = { .body = buf_text(&body) };
-	struct fake_node *node = fake_node_start(&script);
-	assert_non_null(node);
 	struct config config;
-	make_config(&config, PATIENT_MS, PATIENT_MS);
-	config.node_count = 1;
-	fake_node_config(node, "home", &config.nodes[0]);
-	CLEANUP(nvs_freep) struct nvs *nvs = make_nvs(&config);
+	struct fake_node *node = nvskit_node(&script, &config, NVSKIT_PATIENT_MS);
+	CLEANUP(nvs_freep) struct nvs *nvs = nvskit_new(&config);
 	CLEANUP(nvs_reply_done) struct nvs_reply reply = { 0 };
-	assert_int_equal(nvs_call(nvs, 0, "name_history", "[\"iot:x\"]", PATIENT_MS, &reply),
+	assert_int_equal(nvs_call(nvs, 0, "name_history", "[\"iot:x\"]", NVSKIT_PATIENT_MS, &reply),
 			 IOTPKI_OK);
 	assert_int_equal(reply.outcome, IOTPKI_OUTCOME_REGISTERED);
 	assert_true(reply.result.len > 2 * JSON_ANSWER_MAX - 100);
 	struct iotpki_answer answers[IOTPKI_NODES_MAX];
-	assert_int_equal(nvs_ask_wait(nvs, NAME, answers), IOTPKI_OK);
+	assert_int_equal(nvs_ask_wait(nvs, NVSKIT_NAME, answers), IOTPKI_OK);
 	assert_int_equal(answers[0].outcome, IOTPKI_OUTCOME_MALFORMED);
 	nvs_free(nvs);
 	nvs = NULL;
@@ -894,16 +528,9 @@ int main(void)
 		cmocka_unit_test(answers_of_one_node),
 		cmocka_unit_test(pins),
 		cmocka_unit_test(answer_in_full),
-		cmocka_unit_test(three_nodes),
-		cmocka_unit_test(cancelling),
-		cmocka_unit_test(deadline_by_the_clock),
-		cmocka_unit_test(many_questions_to_dead_nodes),
 		cmocka_unit_test(one_connection_for_many_questions),
 		cmocka_unit_test(node_closes_between_questions),
 		cmocka_unit_test(environment_is_ignored),
-		cmocka_unit_test(bad_arguments),
-		cmocka_unit_test(extra_descriptor),
-		cmocka_unit_test(no_question_without_a_nonce),
 		cmocka_unit_test(calls),
 		cmocka_unit_test(long_history),
 	};

@@ -10,7 +10,6 @@ struct question {
 	struct nvs_question *nvs; /* in flight at the client */
 	bool sent;
 	bool finished; /* deadline seen */
-	bool answered; /* at least one node said something */
 	bool dropped;  /* for nobody but those who wait already */
 	int64_t sent_ms;
 	struct questions_waiter *waiters;
@@ -62,15 +61,15 @@ static bool is_positive(const struct question *question)
 }
 
 /*
- * Younger than positive_ttl, or in flight. Of those in flight a set that has answers is judged by
- * its age too: an answer that came while the name was still good must not admit
- * for as long as another node keeps the question open.
+ * Younger than positive_ttl, counted from when it was sent, in flight or not: an answer that a slow node
+ * gave before the name was revoked must not admit somebody who came after that. With slow or dead
+ * nodes a few questions of one name are then in flight, at most QUESTIONS_PER_NAME_MAX.
  */
 static bool may_be_joined(const struct question *question)
 {
 	if (question->dropped)
 		return false;
-	if (!question->finished && !question->answered)
+	if (!question->sent)
 		return true;
 	const int64_t age_ms = now_ms(question->questions) - question->sent_ms;
 	if (age_ms >= question->questions->options.positive_ttl_ms)
@@ -107,8 +106,6 @@ static void take_answers(void *context, const struct iotpki_answer *answers, siz
 	struct questions *questions = question->questions;
 	const size_t known = count < question->count ? count : question->count;
 	memcpy(question->answers, answers, known * sizeof(*answers));
-	for (size_t i = 0; i < known; i++)
-		question->answered |= answers[i].outcome != IOTPKI_OUTCOME_PENDING;
 	if (deadline && !question->finished) {
 		question->finished = true;
 		question->nvs = NULL;

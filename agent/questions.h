@@ -93,8 +93,8 @@ void questions_view(const struct questions_waiter *waiter, struct questions_view
 /** Reuse nothing that is here now: of one name, or (NULL) of all. Those who wait go on waiting. */
 void questions_drop(struct questions *questions, const char *name);
 /**
- * Send what waits to be sent, until budget_ms is used: a burst of questions must not delay who needs
- * none. Forget what is too old. Returns true if there is more to send.
+ * Send some of what waits to be sent, for at most budget_ms: a burst of questions must not delay who
+ * needs none. Forget what is too old. Returns true if there is more to send.
  */
 bool questions_work(struct questions *questions, int64_t budget_ms);
 /** Sets that are in flight or waiting to be sent. */

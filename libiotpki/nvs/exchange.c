@@ -1,8 +1,12 @@
 /* The options of one exchange, its two callbacks, the pin, and the meaning of its errors. */
 #include "nvs/exchange.h"
 
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/socket.h>
 
 #include <curl/curl.h>
 #include <openssl/ssl.h>
@@ -91,6 +95,42 @@ static size_t take_header(char *line, size_t size, size_t count, void *context)
 				    ? "the header of the answer is longer than allowed"
 				    : judge_header(exchange, line, len);
 	return exchange->refused == NULL ? len : 0;
+}
+
+/* ---- where it goes ---- */
+
+static bool is_loopback(const struct sockaddr *address)
+{
+	struct sockaddr_in v4;
+	struct sockaddr_in6 v6;
+	if (address->sa_family == AF_INET) {
+		memcpy(&v4, address, sizeof(v4));
+		return ntohl(v4.sin_addr.s_addr) >> 24 == 127;
+	}
+	if (address->sa_family != AF_INET6)
+		return false;
+	memcpy(&v6, address, sizeof(v6));
+	return IN6_IS_ADDR_LOOPBACK(&v6.sin6_addr);
+}
+
+/**
+ * Without a pin nothing leaves this machine, whatever a name resolves to. And a machine that has
+ * no descriptor left cannot say that a node is unreachable: who uses them up must not get a login
+ * by soft-fail.
+ */
+static curl_socket_t open_socket(void *context, curlsocktype purpose, struct curl_sockaddr *address)
+{
+	struct exchange *exchange = context;
+	if (purpose != CURLSOCKTYPE_IPCXN)
+		return CURL_SOCKET_BAD;
+	if (exchange->node->pin_count == 0 && !is_loopback(&address->addr)) {
+		exchange->refused = "a node without a pin must be on this machine";
+		return CURL_SOCKET_BAD;
+	}
+	const int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+	if (fd < 0 && errno != EAFNOSUPPORT)
+		exchange->refused = "this machine cannot open a connection";
+	return fd < 0 ? CURL_SOCKET_BAD : fd;
 }
 
 /* ---- the pin ---- */
@@ -230,6 +270,8 @@ static bool set_callbacks(struct exchange *exchange)
 	       curl_easy_setopt(easy, CURLOPT_WRITEDATA, exchange) == CURLE_OK &&
 	       curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, take_header) == CURLE_OK &&
 	       curl_easy_setopt(easy, CURLOPT_HEADERDATA, exchange) == CURLE_OK &&
+	       curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket) == CURLE_OK &&
+	       curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, exchange) == CURLE_OK &&
 	       curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, prepare_tls) == CURLE_OK &&
 	       curl_easy_setopt(easy, CURLOPT_SSL_CTX_DATA, node) == CURLE_OK &&
 	       curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, exchange->error) == CURLE_OK;

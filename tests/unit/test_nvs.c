@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -398,6 +399,8 @@ static void node_closes_between_questions(void **state)
 
 /* ---- what must not reach in ---- */
 
+static char key_log[] = "/tmp/iotpki-keys-XXXXXX"; /* set as SSLKEYLOGFILE before anything else */
+
 static void environment_is_ignored(void **state)
 {
 	(void)state;
@@ -439,6 +442,56 @@ static void environment_is_ignored(void **state)
 		assert_int_equal(unsetenv(proxies[i]), 0);
 	assert_int_equal(unlink(path), 0);
 	assert_int_equal(rmdir(home), 0);
+	/* libcurl opens this file when it starts; no secret may get into it. */
+	struct stat status;
+	assert_true(stat(key_log, &status) != 0 || status.st_size == 0);
+}
+
+/** Not a packet leaves this machine to a node without a pin. */
+static void no_pin_beyond_this_machine(void **state)
+{
+	(void)state;
+	static const char *const urls[] = { "http://192.0.2.1:1/", "http://[2001:db8::1]:1/",
+					    "https://192.0.2.1:1/" };
+	for (size_t i = 0; i < ARRAY_LEN(urls); i++) {
+		struct config config;
+		nvskit_config(&config, NVSKIT_PATIENT_MS, NVSKIT_PATIENT_MS);
+		config.node_count = 1;
+		(void)snprintf(config.nodes[0].url, sizeof(config.nodes[0].url), "%s", urls[i]);
+		CLEANUP(nvs_freep) struct nvs *nvs = nvskit_new(&config);
+		struct iotpki_answer answers[IOTPKI_NODES_MAX];
+		assert_int_equal(nvs_ask_wait(nvs, NVSKIT_NAME, answers), IOTPKI_OK);
+		if (answers[0].outcome != IOTPKI_OUTCOME_MALFORMED)
+			fail_msg("%s: %s", urls[i], iotpki_outcome_name(answers[0].outcome));
+	}
+}
+
+/** Descriptors that are used up here are no excuse: soft-fail must not feed on them. */
+static void no_descriptor_left(void **state)
+{
+	(void)state;
+	static const struct fake_script script = { .tls = FAKE_HTTP };
+	struct config config;
+	struct fake_node *node = nvskit_node(&script, &config, NVSKIT_PATIENT_MS);
+	CLEANUP(nvs_freep) struct nvs *nvs = nvskit_new(&config);
+	struct rlimit limit;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	const int next = dup(STDERR_FILENO);
+	assert_true(next >= 0);
+	(void)close(next);
+	const struct rlimit none = { (rlim_t)next, limit.rlim_max };
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	struct iotpki_answer answers[IOTPKI_NODES_MAX];
+	const enum iotpki_err err = nvs_ask_wait(nvs, NVSKIT_NAME, answers);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	assert_int_equal(err, IOTPKI_OK);
+	assert_int_equal(answers[0].outcome, IOTPKI_OUTCOME_MALFORMED);
+
+	assert_int_equal(nvs_ask_wait(nvs, NVSKIT_NAME, answers), IOTPKI_OK);
+	assert_int_equal(answers[0].outcome, IOTPKI_OUTCOME_REGISTERED);
+	nvs_free(nvs);
+	nvs = NULL;
+	fake_node_stop(node);
 }
 
 /* ---- calls ---- */
@@ -524,6 +577,9 @@ static void long_history(void **state)
 int main(void)
 {
 	(void)signal(SIGPIPE, SIG_IGN); /* the fake node's TLS writes to clients that left */
+	const int key_log_fd = mkstemp(key_log);
+	if (key_log_fd < 0 || close(key_log_fd) != 0 || setenv("SSLKEYLOGFILE", key_log, 1) != 0)
+		return 1;
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(answers_of_one_node),
 		cmocka_unit_test(pins),
@@ -531,8 +587,12 @@ int main(void)
 		cmocka_unit_test(one_connection_for_many_questions),
 		cmocka_unit_test(node_closes_between_questions),
 		cmocka_unit_test(environment_is_ignored),
+		cmocka_unit_test(no_pin_beyond_this_machine),
+		cmocka_unit_test(no_descriptor_left),
 		cmocka_unit_test(calls),
 		cmocka_unit_test(long_history),
 	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	const int failed = cmocka_run_group_tests(tests, NULL, NULL);
+	(void)unlink(key_log);
+	return failed;
 }

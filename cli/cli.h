@@ -131,4 +131,9 @@ bool cli_confirm(struct cli *cli, const struct cli_arguments *arguments, const c
 /* ---- the nouns: each table ends with a NULL noun ---- */
 
 extern const struct cli_verb cli_identity_verbs[];
+extern const struct cli_verb cli_verify_verbs[];
+extern const struct cli_verb cli_lookup_verbs[];
+extern const struct cli_verb cli_history_verbs[];
+extern const struct cli_verb cli_bnode_verbs[];
+extern const struct cli_verb cli_status_verbs[];
 extern const struct cli_verb cli_dm_verbs[];

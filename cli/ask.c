@@ -1,0 +1,195 @@
+/* Configuration, list and NVS client for the nouns that ask B-nodes; answers in words. */
+#include "cli/ask.h"
+
+#include <inttypes.h>
+#include <limits.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/parse.h"
+
+/* ---- opening ---- */
+
+/* The NVS client names a node's trouble in its debug log alone; here it is kept for the person. */
+static void keep_problem(const struct log_sink *log, enum log_level level, const char *line)
+{
+	static const char prefix[] = "B-node ";
+	struct ask *ask = (struct ask *)(uintptr_t)log; /* its first member */
+	(void)level;
+	if (strncmp(line, prefix, sizeof(prefix) - 1) != 0)
+		return;
+	const char *name = line + sizeof(prefix) - 1;
+	for (size_t i = 0; i < ask->config.node_count; i++) {
+		const size_t len = strlen(ask->config.nodes[i].name);
+		if (strncmp(name, ask->config.nodes[i].name, len) == 0 && name[len] == ':')
+			(void)snprintf(ask->problems[i], sizeof(ask->problems[i]), "%s",
+				       name + len + 1 + (name[len + 1] == ' '));
+	}
+}
+
+static enum cli_exit open_list(struct cli *cli, struct ask *ask, bool if_any)
+{
+	char path[PATH_MAX];
+	if (!cli_beside_config(cli, "members.yaml", path, sizeof(path)))
+		return CLI_USAGE;
+	const struct fs_trust trust = cli_trust();
+	struct iotpki_detail detail = { 0 };
+	const enum iotpki_err err = membership_load(path, &trust, &ask->list, &detail);
+	return err == IOTPKI_OK || if_any ? CLI_OK : cli_fail(cli, err, &detail);
+}
+
+enum cli_exit ask_open(struct cli *cli, unsigned int what, struct ask *ask)
+{
+	*ask = (struct ask){ .sink = { keep_problem, LOG_LEVEL_DEBUG } };
+	enum cli_exit exit = cli_load_config(cli, &ask->config);
+	if (exit == CLI_OK && (what & (ASK_LIST | ASK_LIST_IF_ANY)) != 0)
+		exit = open_list(cli, ask, (what & ASK_LIST) == 0);
+	if (exit != CLI_OK || (what & ASK_NODES) == 0)
+		return exit;
+	if (ask->config.node_count == 0)
+		return cli_error(cli, CLI_CONFIGURATION,
+				 "%s: there is no B-node under bnodes:", cli->config_path);
+	log_set_sink(&ask->sink);
+	const enum iotpki_err err = nvs_new(&ask->config, cli->clock, cli->random, &ask->nvs);
+	return err == IOTPKI_OK ? CLI_OK : cli_fail(cli, err, NULL);
+}
+
+void ask_close(struct ask *ask)
+{
+	nvs_freep(&ask->nvs);
+	membership_unrefp(&ask->list);
+	log_set_sink(NULL);
+}
+
+/* ---- who is meant ---- */
+
+enum cli_exit ask_find(struct cli *cli, const struct membership *list, const char *text,
+		       const struct member **member_out)
+{
+	*member_out = membership_by_name(list, text);
+	if (*member_out != NULL)
+		return CLI_OK;
+	for (size_t i = 0; i < membership_count(list); i++) {
+		const struct member *member = membership_at(list, i);
+		if (member->label[0] == '\0' || strcmp(member->label, text) != 0)
+			continue;
+		if (*member_out != NULL) {
+			const char *first = (*member_out)->name;
+			*member_out = NULL;
+			return cli_error(cli, CLI_USAGE,
+					 "several members have this label, name one: %s, %s", first,
+					 member->name);
+		}
+		*member_out = member;
+	}
+	return CLI_OK;
+}
+
+enum cli_exit ask_name(struct cli *cli, const struct ask *ask, const char *text,
+		       const char **name_out)
+{
+	const struct member *member = NULL;
+	*name_out = text;
+	if (ask->list != NULL) {
+		const enum cli_exit exit = ask_find(cli, ask->list, text, &member);
+		if (exit != CLI_OK)
+			return exit;
+	}
+	if (member != NULL)
+		*name_out = member->name;
+	else if (!iotpki_name_valid(text, strlen(text)))
+		return cli_error(cli, CLI_USAGE,
+				 "this is no name: 1 to 64 of a-z 0-9 . _ -, the first a letter or "
+				 "a digit");
+	return CLI_OK;
+}
+
+/* ---- what a node said ---- */
+
+static bool has_tip(const struct iotpki_answer *answer)
+{
+	return answer->outcome >= IOTPKI_OUTCOME_REGISTERED &&
+	       answer->outcome <= IOTPKI_OUTCOME_EXPIRED;
+}
+
+void ask_words(const struct iotpki_answer *answer, enum iotpki_outcome outcome, int64_t now_s,
+	       char out[static ASK_WORDS_MAX])
+{
+	if (!has_tip(answer)) {
+		(void)snprintf(out, ASK_WORDS_MAX, "%s, %" PRIu32 " ms",
+			       iotpki_outcome_name(outcome), answer->ms);
+		return;
+	}
+	char tip[TIME_TEXT_SIZE];
+	time_format(answer->tip_s, tip);
+	const bool past = answer->tip_s <= now_s;
+	(void)snprintf(out, ASK_WORDS_MAX,
+		       "%s, tip %" PRIu64 " of %s (%" PRId64 " s %s), %" PRIu32 " ms",
+		       iotpki_outcome_name(outcome), answer->tip_height, tip,
+		       past ? now_s - answer->tip_s : answer->tip_s - now_s, past ? "ago" : "ahead",
+		       answer->ms);
+}
+
+static void put_time(json_t *object, const char *key, int64_t time_s)
+{
+	char text[TIME_TEXT_SIZE];
+	time_format(time_s, text);
+	(void)json_object_set_new(object, key, json_string(text));
+}
+
+static void put_hash(json_t *object, const char *key, const uint8_t hash[static IOTPKI_SHA256_LEN])
+{
+	char hex[2 * IOTPKI_SHA256_LEN + 1];
+	hex_encode(hash, IOTPKI_SHA256_LEN, hex);
+	(void)json_object_set_new(object, key, json_string(hex));
+}
+
+json_t *ask_json(const struct config_node *node, const struct iotpki_answer *answer,
+		 enum iotpki_outcome outcome)
+{
+	json_t *object = json_pack("{s:s, s:s, s:I}", "node", node->name, "outcome",
+				   iotpki_outcome_name(outcome), "ms", (json_int_t)answer->ms);
+	if (object == NULL || !has_tip(answer))
+		return object;
+	(void)json_object_set_new(object, "tip", json_integer((json_int_t)answer->tip_height));
+	put_time(object, "tip_time", answer->tip_s);
+	char value[IOTPKI_VALUE_MAX + 1];
+	const struct iotpki_record empty = { 0 };
+	if (memcmp(&answer->record, &empty, sizeof(empty)) != 0 &&
+	    iotpki_record_format(&answer->record, value, sizeof(value)) == IOTPKI_OK)
+		(void)json_object_set_new(object, "value", json_string(value));
+	if (answer->outcome != IOTPKI_OUTCOME_REGISTERED)
+		return object;
+	put_hash(object, "registration", answer->registration);
+	put_hash(object, "txid", answer->txid);
+	put_time(object, "ends", answer->ends_s);
+	return object;
+}
+
+const char *ask_advice(enum iotpki_outcome outcome)
+{
+	static const char *const advice[] = {
+		[IOTPKI_OUTCOME_STALE] =
+			"the B-node is behind, or a clock is wrong: compare date -u "
+			"on it and here",
+		[IOTPKI_OUTCOME_NOT_READY] = "it runs and is not ready yet: wait, or see its log",
+		[IOTPKI_OUTCOME_UNREACHABLE] =
+			"check that it runs, and the host and port of its url:",
+		[IOTPKI_OUTCOME_UNAUTHORIZED] =
+			"it wants other credentials: see credentials: of it",
+		[IOTPKI_OUTCOME_MALFORMED] = "something else than the B-node of this pin answers: "
+					     "compare pin: with 'iotpki-bnode pin' on it",
+	};
+	const size_t index = (size_t)outcome;
+	return index < ARRAY_LEN(advice) && advice[index] != NULL ? advice[index] : "";
+}
+
+void ask_trouble(struct cli *cli, const struct ask *ask, size_t node, enum iotpki_outcome outcome)
+{
+	const char *advice = ask_advice(outcome);
+	if (advice[0] == '\0')
+		return;
+	if (ask->problems[node][0] != '\0')
+		cli_print(cli, "      %s", ask->problems[node]);
+	cli_print(cli, "      %s", advice);
+}

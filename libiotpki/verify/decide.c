@@ -195,9 +195,10 @@ static bool is_pinned_everywhere(const struct iotpki_decide_input *input)
 static bool was_admitted_lately(const struct iotpki_decide_input *input, int64_t now_s)
 {
 	const struct iotpki_last_online *last = &input->last_online;
-	if (!last->seen || last->verdict != IOTPKI_ADMIT || now_s >= last->ends_s)
+	if (!last->seen || now_s >= last->ends_s)
 		return false;
-	return last->age_known && last->age_s >= 0 && last->age_s <= input->soft_fail_max_age_s;
+	return last->verdict == IOTPKI_ADMIT && last->age_known && last->age_s >= 0 &&
+	       last->age_s <= input->soft_fail_max_age_s;
 }
 
 static bool soft_fail_admits(const struct iotpki_decide_input *input,

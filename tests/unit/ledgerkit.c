@@ -20,8 +20,8 @@ static void open_again(struct ledgerkit *kit)
 	must(ledger_open(kit->dir, &kit->clock.clock, &kit->ledger, &detail), "open", &detail);
 }
 
-void ledgerkit_new(struct ledgerkit *kit, int64_t now_s, const struct txkit_key *owners,
-		   size_t count, size_t map_bytes)
+void ledgerkit_new_below(struct ledgerkit *kit, const char *folder, int64_t now_s,
+			 const struct txkit_key *owners, size_t count, size_t map_bytes)
 {
 	struct iotpki_detail detail = { 0 };
 	uint8_t hashes[OWNERS_MAX][SHA256_LEN];
@@ -29,7 +29,7 @@ void ledgerkit_new(struct ledgerkit *kit, int64_t now_s, const struct txkit_key 
 	clock_fake_init(&kit->clock, now_s);
 	for (size_t i = 0; i < count && i < OWNERS_MAX; i++)
 		memcpy(hashes[i], owners[i].owner, SHA256_LEN);
-	(void)snprintf(kit->top, sizeof(kit->top), "/tmp/iotpki-ledger-XXXXXX");
+	(void)snprintf(kit->top, sizeof(kit->top), "%s/iotpki-ledger-XXXXXX", folder);
 	must(mkdtemp(kit->top) != NULL ? IOTPKI_OK : IOTPKI_ERR_IO, "folder", &detail);
 	(void)snprintf(kit->dir, sizeof(kit->dir), "%s/ledger", kit->top);
 	const struct ledger_policy policy = {
@@ -39,6 +39,13 @@ void ledgerkit_new(struct ledgerkit *kit, int64_t now_s, const struct txkit_key 
 	};
 	must(ledger_create(kit->dir, &policy, &detail), "create", &detail);
 	open_again(kit);
+}
+
+void ledgerkit_new(struct ledgerkit *kit, int64_t now_s, const struct txkit_key *owners,
+		   size_t count, size_t map_bytes)
+{
+	const bool memory = access("/dev/shm", W_OK | X_OK) == 0;
+	ledgerkit_new_below(kit, memory ? "/dev/shm" : "/tmp", now_s, owners, count, map_bytes);
 }
 
 void ledgerkit_reopen(struct ledgerkit *kit)

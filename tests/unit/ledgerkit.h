@@ -15,6 +15,9 @@ struct ledgerkit {
 /* allow-list: these owners; map_bytes 0: the default. A failure aborts the test. */
 void ledgerkit_new(struct ledgerkit *kit, int64_t now_s, const struct txkit_key *owners,
 		   size_t count, size_t map_bytes);
+/* The same below a folder of one's choice; ledgerkit_new takes memory where there is some, not a disk. */
+void ledgerkit_new_below(struct ledgerkit *kit, const char *folder, int64_t now_s,
+			 const struct txkit_key *owners, size_t count, size_t map_bytes);
 /* Close and open again. */
 void ledgerkit_reopen(struct ledgerkit *kit);
 /* Close, and remove everything. */

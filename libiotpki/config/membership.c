@@ -55,6 +55,15 @@ static size_t index_of(const struct membership *list, const struct member *membe
 	return list->count;
 }
 
+const char *membership_file(const struct membership *list, const struct member *member)
+{
+	const size_t index = index_of(list, member);
+	for (const struct list_file *file = list->files; file != NULL; file = file->next)
+		if (file->first <= index)
+			return file->path;
+	return "";
+}
+
 const struct member *membership_next_by_account(const struct membership *list, const char *user,
 						const struct member *after)
 {
@@ -86,7 +95,7 @@ bool member_permits(const struct member *member, const char *user, const char *s
 	const struct member_rights *rights = member->rights;
 	if (user != NULL && !named(rights->users, rights->user_count, user))
 		return false;
-	return named(rights->services, rights->service_count, service);
+	return service == NULL || named(rights->services, rights->service_count, service);
 }
 
 static void fill_pins(const struct member *member, const struct config *config,

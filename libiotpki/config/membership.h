@@ -85,6 +85,8 @@ size_t membership_count(const struct membership *list);
 /** In list order; index < count. */
 const struct member *membership_at(const struct membership *list, size_t index);
 const struct member *membership_by_name(const struct membership *list, const char *name);
+/** The file that a member of this list stands in, as it was opened. */
+const char *membership_file(const struct membership *list, const struct member *member);
 /** By the fingerprint of the entry's certificate key. */
 const struct member *membership_by_key(const struct membership *list,
 				       const uint8_t fingerprint[static IOTPKI_SHA256_LEN]);
@@ -100,7 +102,7 @@ const struct member *membership_next_by_account(const struct membership *list, c
 						const struct member *after);
 /** Whether any role or entry, expired and denied ones included, names the account (design 9). */
 bool membership_names_account(const struct membership *list, const char *user);
-/** Design 4.2: the account and the service are this member's. user NULL: any. */
+/** Design 4.2: the account and the service are this member's. NULL: any (administration; the agent names both). */
 bool member_permits(const struct member *member, const char *user, const char *service);
 /** SHA-256 over the source bytes: which generation this is, for status and logs. */
 const uint8_t *membership_digest(const struct membership *list);
@@ -112,6 +114,14 @@ const uint8_t *membership_digest(const struct membership *list);
  */
 void membership_fill(const struct member *member, const struct config *config, const char *user,
 		     const char *service, struct iotpki_decide_input *input);
+
+/**
+ * The certificate of an entry, which a list does not keep: its PEM from the text of its file.
+ * @return IOTPKI_ERR_NOT_FOUND if the text has no such entry
+ */
+enum iotpki_err membership_certificate(const char *text, size_t len, const char *name,
+				       struct buf *pem_out,
+				       struct iotpki_detail *detail) MUST_CHECK;
 
 /* ---- edits (iotpki member): comments and order are kept, the whole list is validated first ---- */
 

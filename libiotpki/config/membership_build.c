@@ -1,6 +1,7 @@
 /* Making a generation of the list from its texts: whole or not at all. */
 #include "config/membership_list.h"
 
+#include <stdalign.h>
 #include <string.h>
 
 #include "config/config_value.h"
@@ -80,9 +81,13 @@ enum iotpki_err builder_read(struct builder *builder, const char *path,
 	if (builder->file_count == MEMBERSHIP_FILES_MAX)
 		return detail_set(detail, IOTPKI_ERR_LIMIT, 0, 0, "more than %d files of members",
 				  MEMBERSHIP_FILES_MAX);
-	const char *kept = arena_text(&builder->list->arena, path, strlen(path));
-	if (kept == NULL)
+	struct arena *arena = &builder->list->arena;
+	const char *kept = arena_text(arena, path, strlen(path));
+	struct list_file *file = arena_take(arena, sizeof(*file), alignof(struct list_file));
+	if (kept == NULL || file == NULL)
 		return IOTPKI_ERR_NOMEM;
+	*file = (struct list_file){ kept, builder->list->count, builder->list->files };
+	builder->list->files = file;
 	builder->files[builder->file_count++] = kept;
 
 	CLEANUP(yaml_closep) struct yaml_reader *reader = NULL;

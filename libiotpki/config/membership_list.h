@@ -32,8 +32,16 @@ struct index_table {
 	uint32_t size;
 };
 
+/** A file of the list and the index of its first member; the newest first. */
+struct list_file {
+	const char *path;
+	size_t first;
+	const struct list_file *next;
+};
+
 struct membership {
 	unsigned int references;
+	const struct list_file *files;
 	struct arena arena;
 	size_t count;
 	struct member *chunks[MEMBERSHIP_CHUNKS];

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "config/membership.h"
+
 /* Turns libyaml's lines and characters into bytes; marks mostly come in order. */
 struct finder {
 	struct yaml_reader *reader;
@@ -132,8 +134,8 @@ static enum iotpki_err take_entry(struct finder *finder, const struct yaml_event
 	at->pair_count = 0;
 	at->entry_start = offset_of(finder, start->start);
 	finder->places = at;
-	const enum iotpki_err err = yaml_pairs(finder->reader, start, sizeof(at->pairs[0].key) - 1,
-					       take_pair, finder, finder->detail);
+	const enum iotpki_err err =
+		yaml_pairs(finder->reader, start, PLACE_KEY_MAX, take_pair, finder, finder->detail);
 	finder->places = places;
 	if (err != IOTPKI_OK)
 		return err;
@@ -209,8 +211,7 @@ enum iotpki_err places_find(const char *text, size_t len, const char *name,
 	if (err == IOTPKI_OK)
 		err = yaml_next(reader, &event, detail);
 	if (err == IOTPKI_OK)
-		err = yaml_pairs(reader, &event, sizeof(places_out->pairs[0].key) - 1, take_top,
-				 &finder, detail);
+		err = yaml_pairs(reader, &event, PLACE_KEY_MAX, take_top, &finder, detail);
 	return err;
 }
 
@@ -220,4 +221,74 @@ const struct place_pair *places_pair(const struct places *places, const char *ke
 		if (strcmp(places->pairs[i].key, key) == 0)
 			return &places->pairs[i];
 	return NULL;
+}
+
+/* ---- one value of one entry ---- */
+
+struct certificate_search {
+	const char *name;
+	struct buf *out;
+	bool this_one; /* the entry that is being read */
+	bool found;
+};
+
+static enum iotpki_err search_key(struct yaml_reader *reader, const struct yaml_event *key,
+				  const struct yaml_event *value, void *target,
+				  struct iotpki_detail *detail)
+{
+	struct certificate_search *search = target;
+	const bool scalar = value->kind == YAML_SCALAR;
+	if (scalar && strcmp(key->text, "name") == 0)
+		search->this_one = strcmp(value->text, search->name) == 0;
+	if (scalar && strcmp(key->text, "certificate") == 0 && !search->found)
+		return buf_put(search->out, value->text, value->len);
+	struct finder finder = { .reader = reader, .line = 1, .text = "", .detail = detail };
+	size_t end;
+	return skip_value(&finder, value, &end);
+}
+
+static enum iotpki_err search_entry(struct yaml_reader *reader, const struct yaml_event *value,
+				    const struct yaml_key *key, void *target,
+				    struct iotpki_detail *detail)
+{
+	(void)key;
+	struct certificate_search *search = target;
+	search->this_one = false;
+	if (!search->found)
+		buf_clear(search->out);
+	const enum iotpki_err err =
+		yaml_pairs(reader, value, PLACE_KEY_MAX, search_key, search, detail);
+	search->found = search->found || search->this_one;
+	return err;
+}
+
+static enum iotpki_err search_top(struct yaml_reader *reader, const struct yaml_event *key,
+				  const struct yaml_event *value, void *target,
+				  struct iotpki_detail *detail)
+{
+	if (strcmp(key->text, "members") == 0 && value->kind == YAML_SEQUENCE)
+		return yaml_sequence(reader, value, search_entry, NULL, target, "members", detail);
+	struct finder finder = { .reader = reader, .line = 1, .text = "", .detail = detail };
+	size_t end;
+	return skip_value(&finder, value, &end);
+}
+
+enum iotpki_err membership_certificate(const char *text, size_t len, const char *name,
+				       struct buf *pem_out, struct iotpki_detail *detail)
+{
+	struct yaml_memory memory = { text, len, 0 };
+	const struct yaml_source source = { yaml_memory_read, &memory };
+	CLEANUP(yaml_closep) struct yaml_reader *reader = NULL;
+	struct certificate_search search = { .name = name, .out = pem_out };
+	struct yaml_event event;
+	enum iotpki_err err = yaml_open(&source, len + 1, &reader);
+	if (err == IOTPKI_OK)
+		err = yaml_next(reader, &event, detail);
+	if (err == IOTPKI_OK)
+		err = yaml_pairs(reader, &event, PLACE_KEY_MAX, search_top, &search, detail);
+	if (err == IOTPKI_OK && !search.found)
+		err = detail_set(detail, IOTPKI_ERR_NOT_FOUND, 0, 0, "%s is not a member", name);
+	if (err != IOTPKI_OK)
+		buf_clear(pem_out);
+	return err;
 }

@@ -7,10 +7,11 @@
 #include "format/yaml.h"
 
 #define PLACE_PAIRS_MAX 32
+#define PLACE_KEY_MAX 23
 
 /** One key of an entry; offsets into the text, ends are one past. */
 struct place_pair {
-	char key[24];
+	char key[PLACE_KEY_MAX + 1];
 	size_t key_start;
 	size_t value_start, value_end;
 };

@@ -403,7 +403,7 @@ static void permissions(void **state)
 	} rows[] = {
 		{ 0, "pi", "sshd", true },    { 0, "root", "sudo", true },
 		{ 0, "pi", "login", false },  { 0, "sync", "sshd", false },
-		{ 0, NULL, "sudo", true },    { 0, NULL, "cron", false },
+		{ 0, NULL, "sudo", true },    { 0, NULL, "cron", false }, { 0, "pi", NULL, true },
 		{ 0, "", "sshd", false },     { 1, "a", "sshd", true },
 		{ 1, "sync", "sshd", false }, { 1, "pi", "sudo", false },
 	};
@@ -561,6 +561,10 @@ static void files(void **state)
 		fail_msg("%s:%u:%u %s", detail.where, detail.line, detail.column, detail.message);
 	assert_int_equal(membership_count(list), 2);
 	assert_string_equal(membership_at(list, 1)->name, "gate.lan");
+	assert_string_equal(membership_file(list, membership_at(list, 0)),
+			    in(folder, "members.yaml"));
+	assert_string_equal(membership_file(list, membership_at(list, 1)),
+			    in(folder, "members.d/b.yaml"));
 	membership_unrefp(&list);
 
 	put_file(folder, "members.d/a.yaml", "version: 1\nmembers:\n" ENTRY2);

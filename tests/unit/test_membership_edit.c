@@ -360,13 +360,33 @@ static void places(void **state)
 	assert_int_equal(text[place_line_end(text, sizeof(text) - 1, 32)], '\n');
 }
 
+static void certificates(void **state)
+{
+	(void)state;
+	CLEANUP(buf_done) struct buf text = BUF_INIT(1 << 16);
+	(void)buf_puts(&text, HEAD "members:\n");
+	for (size_t i = 0; i < ARRAY_LEN(kits); i++)
+		entry(&text, i, "    hosts: []\n");
+	for (size_t i = 0; i < ARRAY_LEN(kits); i++) {
+		CLEANUP(buf_done) struct buf pem = BUF_INIT(IOTPKI_CERT_PEM_MAX);
+		assert_int_equal(membership_certificate(buf_text(&text), text.len, kits[i].name, &pem,
+							NULL),
+				 IOTPKI_OK);
+		assert_string_equal(buf_text(&pem), kits[i].pem);
+	}
+	CLEANUP(buf_done) struct buf pem = BUF_INIT(IOTPKI_CERT_PEM_MAX);
+	assert_int_equal(membership_certificate(buf_text(&text), text.len, "nobody", &pem, NULL),
+			 IOTPKI_ERR_NOT_FOUND);
+	assert_int_equal(pem.len, 0);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(add_rows),       cmocka_unit_test(add_errors),
 		cmocka_unit_test(remove_rows),    cmocka_unit_test(set_rows),
 		cmocka_unit_test(deny_and_allow), cmocka_unit_test(renew),
-		cmocka_unit_test(parts),          cmocka_unit_test(places),
+		cmocka_unit_test(parts),          cmocka_unit_test(places),	  cmocka_unit_test(certificates),
 	};
 	return cmocka_run_group_tests(tests, make_kits, NULL);
 }

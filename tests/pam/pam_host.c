@@ -15,7 +15,7 @@ static char top[64];
 static char *module;
 static struct {
 	char path[96];
-	char file[128];
+	char file[128], other[128];
 	char *text;
 } folders[FOLDERS_MAX];
 static size_t folder_count;
@@ -40,6 +40,7 @@ void host_done(void)
 {
 	for (size_t i = 0; i < folder_count; i++) {
 		(void)unlink(folders[i].file);
+		(void)unlink(folders[i].other);
 		(void)rmdir(folders[i].path);
 		free(folders[i].text);
 	}
@@ -79,6 +80,10 @@ const char *host_folder(const char *service, const char *text)
 	require(file != NULL, folders[at].file);
 	write_service(file, text);
 	require(fclose(file) == 0, "fclose");
+	/* libpam complains to the system log where this one is missing. */
+	(void)snprintf(folders[at].other, sizeof(folders[at].other), "%.60s/other", path);
+	file = fopen(folders[at].other, "w");
+	require(file != NULL && fclose(file) == 0, "other");
 	return folders[at].path;
 }
 

@@ -1,8 +1,13 @@
 /* Certificates in DER, and in PEM where the input begins with '-': the walk, the text form and the full check agree. */
 #include "fuzz.h"
 
+#include <time.h>
+
+#include <openssl/x509.h>
+
 #include <iotpki/cert.h>
 
+#include "base/digest.h"
 #include "base/parse.h"
 #include "format/sshkey.h"
 
@@ -28,6 +33,36 @@ static void check_cert(const struct iotpki_cert *cert)
 	FUZZ_CHECK(memcmp(&key, &cert->key, sizeof(key)) == 0);
 }
 
+static int64_t seconds(const ASN1_TIME *time)
+{
+	struct tm tm;
+	FUZZ_CHECK(ASN1_TIME_to_tm(time, &tm) == 1);
+	return (int64_t)timegm(&tm);
+}
+
+/* Where OpenSSL can read it too, it reads the same: two readers of one certificate must not differ. */
+static void check_against_openssl(const uint8_t *der, size_t len, const struct iotpki_cert *cert)
+{
+	const uint8_t *at = der;
+	X509 *x509 = d2i_X509(NULL, &at, (long)len);
+	if (x509 == NULL)
+		return;
+	FUZZ_CHECK(at == der + len);
+	char name[IOTPKI_NAME_MAX + 2];
+	const X509_NAME *subject = X509_get_subject_name(x509);
+	FUZZ_CHECK(X509_NAME_get_text_by_NID(subject, NID_commonName, name, sizeof(name)) > 0);
+	FUZZ_CHECK(strcmp(name, cert->name) == 0);
+	FUZZ_CHECK(seconds(X509_get0_notBefore(x509)) == cert->not_before_s);
+	FUZZ_CHECK(seconds(X509_get0_notAfter(x509)) == cert->not_after_s);
+	uint8_t *spki = NULL;
+	uint8_t digest[SHA256_LEN];
+	const int spki_len = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(x509), &spki);
+	FUZZ_CHECK(spki_len > 0 && sha256(spki, (size_t)spki_len, digest) == IOTPKI_OK);
+	FUZZ_CHECK(memcmp(digest, cert->spki_sha256, sizeof(digest)) == 0);
+	OPENSSL_free(spki);
+	X509_free(x509);
+}
+
 static void check_der(const uint8_t *der, size_t len)
 {
 	static const struct iotpki_cert zero;
@@ -44,6 +79,7 @@ static void check_der(const uint8_t *der, size_t len)
 	}
 	check_cert(&walked);
 	check_pem(der, len);
+	check_against_openssl(der, len, &walked);
 	/* No certificate of the corpus begins on another day. */
 	if (walked.not_before_s != 1577836800)
 		plant_bug(der, len);

@@ -32,12 +32,6 @@ const char *iotpki_sshkey_type_name(enum iotpki_sshkey_type type)
 	return (size_t)type < ARRAY_LEN(algorithms) ? algorithms[type].name : "unknown";
 }
 
-const char *sshkey_curve(enum iotpki_sshkey_type type, size_t *point_len_out)
-{
-	*point_len_out = algorithms[type].point_len;
-	return algorithms[type].curve;
-}
-
 static bool type_find(const char *name, size_t len, enum iotpki_sshkey_type *type_out)
 {
 	for (size_t i = 0; i < ARRAY_LEN(algorithms); i++) {

@@ -37,8 +37,6 @@ enum iotpki_err sshkey_read_line(const char *line, size_t len, enum sshkey_check
 enum iotpki_err sshkey_read_spki(const uint8_t *der, size_t len, enum sshkey_checks checks,
 				 struct iotpki_sshkey *key_out,
 				 struct iotpki_detail *detail) MUST_CHECK;
-/** The curve's name in RFC 5656 ("nistp256"), NULL of other types; bytes of its point. */
-const char *sshkey_curve(enum iotpki_sshkey_type type, size_t *point_len_out);
 
 /* sshkey_math.c: what needs arithmetic; the parts have passed the structural checks. */
 enum iotpki_err sshkey_check_ec_point(enum iotpki_sshkey_type type, const struct der *point,

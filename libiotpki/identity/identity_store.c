@@ -12,6 +12,10 @@
 
 enum { KEY_PEM_MAX = 16384 };
 
+#define KEY_FILE "key.pem"
+#define CERT_FILE "cert.pem"
+#define CERT_PENDING "cert.pem.pending"
+
 #define PKCS8_BEGIN "-----BEGIN PRIVATE KEY-----"
 
 static void bio_free(BIO **bio)
@@ -92,6 +96,57 @@ static enum iotpki_err read_file(const char *folder, const char *name, mode_t fo
 	return err != IOTPKI_OK ? err : fs_read(path, &trust, text, detail);
 }
 
+static enum iotpki_err in_the_way(const char *path, struct iotpki_detail *detail)
+{
+	(void)detail_set(detail, IOTPKI_ERR_EXISTS, 0, 0,
+			 "is there already and is not overwritten; move it away, or choose "
+			 "another folder");
+	detail_where(detail, path);
+	return IOTPKI_ERR_EXISTS;
+}
+
+/* Durable, and never over what is there. */
+static enum iotpki_err create(const char *folder, const char *name, const void *data, size_t len,
+			      mode_t mode, struct iotpki_detail *detail)
+{
+	char path[PATH_MAX];
+	enum iotpki_err err = place(folder, name, path, detail);
+	if (err == IOTPKI_OK)
+		err = fs_create(path, data, len, mode, detail);
+	return err == IOTPKI_ERR_EXISTS ? in_the_way(path, detail) : err;
+}
+
+/*
+ * Two files cannot appear at once. A save that is cut off after the key leaves the certificate under
+ * its other name, and whoever loads or saves next puts it in its place.
+ */
+static enum iotpki_err finish_save(const char *folder, struct iotpki_detail *detail)
+{
+	char pending[PATH_MAX];
+	CLEANUP(buf_done) struct buf cert = BUF_INIT(IOTPKI_CERT_PEM_MAX);
+	enum iotpki_err err = read_file(folder, CERT_PENDING, 0022, &cert, pending, detail);
+	if (err == IOTPKI_OK)
+		err = create(folder, CERT_FILE, cert.data, cert.len, 0644, detail);
+	if (err == IOTPKI_OK)
+		(void)unlink(pending);
+	return err;
+}
+
+static enum iotpki_err read_key_file(const char *folder, struct buf *key,
+				     struct iotpki_detail *detail)
+{
+	char path[PATH_MAX];
+	const enum iotpki_err err = read_file(folder, KEY_FILE, 0077, key, path, detail);
+	if (err != IOTPKI_OK)
+		return err;
+	if (strncmp(buf_text(key), PKCS8_BEGIN, strlen(PKCS8_BEGIN)) == 0)
+		return IOTPKI_OK;
+	(void)detail_set(detail, IOTPKI_ERR_SYNTAX, 1, 0,
+			 "not a PKCS#8 private key: does not begin with " PKCS8_BEGIN);
+	detail_where(detail, path);
+	return IOTPKI_ERR_SYNTAX;
+}
+
 enum iotpki_err identity_load(const char *folder, struct identity **identity_out,
 			      struct iotpki_detail *detail)
 {
@@ -99,16 +154,12 @@ enum iotpki_err identity_load(const char *folder, struct identity **identity_out
 	CLEANUP(buf_done) struct buf key = BUF_INIT(KEY_PEM_MAX);
 	CLEANUP(buf_done) struct buf cert = BUF_INIT(IOTPKI_CERT_PEM_MAX);
 	char path[PATH_MAX];
-	enum iotpki_err err = read_file(folder, "key.pem", 0077, &key, path, detail);
+	enum iotpki_err err = read_key_file(folder, &key, detail);
 	if (err != IOTPKI_OK)
 		return err;
-	if (strncmp(buf_text(&key), PKCS8_BEGIN, strlen(PKCS8_BEGIN)) != 0) {
-		(void)detail_set(detail, IOTPKI_ERR_SYNTAX, 1, 0,
-				 "not a PKCS#8 private key: does not begin with " PKCS8_BEGIN);
-		detail_where(detail, path);
-		return IOTPKI_ERR_SYNTAX;
-	}
-	err = read_file(folder, "cert.pem", 0022, &cert, path, detail);
+	err = read_file(folder, CERT_FILE, 0022, &cert, path, detail);
+	if (err == IOTPKI_ERR_NOT_FOUND && finish_save(folder, NULL) == IOTPKI_OK)
+		err = read_file(folder, CERT_FILE, 0022, &cert, path, detail);
 	if (err != IOTPKI_OK)
 		return err;
 	err = identity_import(buf_text(&key), key.len, buf_text(&cert), cert.len, identity_out,
@@ -118,20 +169,19 @@ enum iotpki_err identity_load(const char *folder, struct identity **identity_out
 	return err;
 }
 
-static enum iotpki_err create(const char *folder, const char *name, const void *data, size_t len,
-			      mode_t mode, struct iotpki_detail *detail)
+/* Before anything is written: a pending certificate belongs to the key that is there. */
+static enum iotpki_err check_free(const char *folder, struct iotpki_detail *detail)
 {
-	char path[PATH_MAX];
-	enum iotpki_err err = place(folder, name, path, detail);
-	if (err == IOTPKI_OK)
-		err = fs_create(path, data, len, mode, detail);
-	if (err == IOTPKI_ERR_EXISTS) {
-		(void)detail_set(detail, err, 0, 0,
-				 "is there already and is not overwritten; move it away, or "
-				 "choose another folder");
-		detail_where(detail, path);
+	static const char *const names[] = { KEY_FILE, CERT_FILE };
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		char path[PATH_MAX];
+		const enum iotpki_err err = place(folder, names[i], path, detail);
+		if (err != IOTPKI_OK)
+			return err;
+		if (access(path, F_OK) == 0)
+			return in_the_way(path, detail);
 	}
-	return err;
+	return IOTPKI_OK;
 }
 
 enum iotpki_err identity_save(const struct identity *identity, const char *folder,
@@ -139,17 +189,21 @@ enum iotpki_err identity_save(const struct identity *identity, const char *folde
 {
 	CLEANUP(buf_done) struct buf key = BUF_INIT(KEY_PEM_MAX);
 	char cert[IOTPKI_CERT_PEM_MAX];
+	char pending[PATH_MAX];
 	enum iotpki_err err = identity_private_pem(identity, false, NULL, &key, detail);
 	if (err == IOTPKI_OK)
 		err = iotpki_cert_to_pem(identity->der, identity->der_len, cert, sizeof(cert));
 	if (err == IOTPKI_OK)
 		err = fs_mkdir(folder, 0700, detail);
-	/* The key first: a certificate without its key would be registered and be of no use. */
 	if (err == IOTPKI_OK)
-		err = create(folder, "key.pem", key.data, key.len, 0600, detail);
+		err = check_free(folder, detail);
 	if (err == IOTPKI_OK)
-		err = create(folder, "cert.pem", cert, strlen(cert), 0644, detail);
-	return err;
+		err = place(folder, CERT_PENDING, pending, detail);
+	if (err == IOTPKI_OK)
+		err = fs_write(pending, cert, strlen(cert), 0644, false, detail);
+	if (err == IOTPKI_OK)
+		err = create(folder, KEY_FILE, key.data, key.len, 0600, detail);
+	return err == IOTPKI_OK ? finish_save(folder, detail) : err;
 }
 
 enum iotpki_err identity_private_pem(const struct identity *identity, bool openssh,

@@ -235,6 +235,31 @@ static void what_cannot_be_trusted_is_not_loaded(void **state)
 	assert_null(loaded);
 }
 
+/* Cut off between its two files, a save is finished by whoever comes next. */
+static void a_save_that_was_cut_off_is_finished(void **state)
+{
+	struct folder *folder = *state;
+	CLEANUP(identity_freep) struct identity *identity = make(UUID, IDENTITY_P256);
+	CLEANUP(identity_freep) struct identity *loaded = NULL;
+	struct iotpki_detail detail = { 0 };
+	char pending[128];
+	(void)snprintf(pending, sizeof(pending), "%s/id/cert.pem.pending", folder->path);
+
+	/* Before the key: what is pending belongs to nobody. */
+	assert_int_equal(fs_mkdir(in(folder, "id"), 0700, &detail), IOTPKI_OK);
+	write_file(pending, "left over", 9, 0644);
+	assert_int_equal(identity_save(identity, in(folder, "id"), &detail), IOTPKI_OK);
+	assert_int_not_equal(access(pending, F_OK), 0);
+
+	/* After the key. */
+	assert_int_equal(rename(in(folder, "id/cert.pem"), pending), 0);
+	assert_int_equal(identity_save(identity, in(folder, "id"), &detail), IOTPKI_ERR_EXISTS);
+	assert_int_equal(identity_load(in(folder, "id"), &loaded, &detail), IOTPKI_OK);
+	assert_memory_equal(identity_cert(loaded)->sha256, identity_cert(identity)->sha256, 32);
+	assert_int_equal(access(in(folder, "id/cert.pem"), F_OK), 0);
+	assert_int_not_equal(access(pending, F_OK), 0);
+}
+
 static void import_rows(void **state)
 {
 	(void)state;
@@ -369,6 +394,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(saved_is_loaded_and_never_overwritten, folder_make,
 						folder_remove),
 		cmocka_unit_test_setup_teardown(what_cannot_be_trusted_is_not_loaded, folder_make,
+						folder_remove),
+		cmocka_unit_test_setup_teardown(a_save_that_was_cut_off_is_finished, folder_make,
 						folder_remove),
 		cmocka_unit_test(import_rows),
 		cmocka_unit_test_setup_teardown(ssh_keygen_reads_what_we_write, folder_make,

@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -221,7 +222,8 @@ static void *run_listener(void *context)
 {
 	struct fake_node *node = context;
 	for (;;) {
-		const int fd = accept4(node->listener, NULL, NULL, SOCK_CLOEXEC);
+		const int fd = accept4(node->listener, NULL, NULL, SOCK_CLOEXEC), on = 1;
+		(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 		pthread_mutex_lock(&node->lock);
 		const bool stop =
 			fd < 0 || node->stopping || node->connection_count >= CONNECTIONS_MAX;

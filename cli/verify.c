@@ -17,7 +17,6 @@ enum { KEY_FILE_MAX = 16384 };
 /* What is asked about, and who of the list may be meant by it. */
 struct subject {
 	struct verify_request request;
-	bool several; /* an ssh: fingerprint: every member that has it, in list order */
 	char shown[IOTPKI_FINGERPRINT_TEXT_SIZE + 32];
 };
 
@@ -99,10 +98,9 @@ static enum cli_exit take_key(struct cli *cli, const struct ask *ask, const char
 	request->presented = IOTPKI_PRESENTED_KEY;
 	memcpy(request->presented_hash, key.fingerprint, IOTPKI_SHA256_LEN);
 	request->member = membership_by_key(ask->list, key.fingerprint);
-	if (request->member == NULL) {
+	/* A fingerprint is one member's: two that claim it are an error of the list. */
+	if (request->member == NULL)
 		request->member = membership_next_by_ssh(ask->list, key.fingerprint, NULL);
-		subject->several = request->member != NULL;
-	}
 	return CLI_OK;
 }
 
@@ -128,6 +126,8 @@ static enum cli_exit take_cert(struct cli *cli, const struct ask *ask, const cha
 		err = iotpki_cert_check(der, len, &cert, &detail);
 		if (err == IOTPKI_OK)
 			request->member = membership_by_name(ask->list, cert.name);
+		request->cert_begins_s = cert.not_before_s;
+		request->cert_ends_s = cert.not_after_s;
 	}
 	detail_where(&detail, path);
 	if (err != IOTPKI_OK)
@@ -168,30 +168,12 @@ static const char *service_of(const struct verify_request *request)
 	return request->member->rights->services[0];
 }
 
-/* One fingerprint may be claimed by several members: the first ADMIT wins (design 4.1). */
-static enum iotpki_err decide(struct cli *cli, struct ask *ask, struct subject *subject,
+static enum iotpki_err decide(struct cli *cli, struct ask *ask, const struct subject *subject,
 			      struct verify_result *result)
 {
 	struct verify_request request = subject->request;
 	request.service = service_of(&request);
-	enum iotpki_err err = verify_ask(ask->nvs, &ask->config, cli->clock, &request, result);
-	while (err == IOTPKI_OK && subject->several &&
-	       iotpki_decision_exit_code(result->decision.verdict, result->decision.reason) != 0) {
-		struct verify_result other;
-		request.member =
-			membership_next_by_ssh(ask->list, request.presented_hash, request.member);
-		if (request.member == NULL)
-			break;
-		request.service = subject->request.service;
-		request.service = service_of(&request);
-		err = verify_ask(ask->nvs, &ask->config, cli->clock, &request, &other);
-		if (err == IOTPKI_OK && other.decision.verdict == IOTPKI_ADMIT) {
-			*result = other;
-			subject->request.member = request.member;
-			break;
-		}
-	}
-	return err;
+	return verify_ask(ask->nvs, &ask->config, cli->clock, &request, result);
 }
 
 /* ---- saying ---- */

@@ -22,11 +22,21 @@ static bool soft_fail_allowed(const struct config *config, const struct verify_r
 	return false;
 }
 
+/** A certificate that the list does not hold yet may end before the one that it holds. */
+static void narrow_validity(const struct verify_request *request, struct iotpki_decide_input *input)
+{
+	if (request->cert_begins_s > input->cert_begins_s)
+		input->cert_begins_s = request->cert_begins_s;
+	if (request->cert_ends_s != 0 && request->cert_ends_s < input->cert_ends_s)
+		input->cert_ends_s = request->cert_ends_s;
+}
+
 /** The last verdict is not known here, so soft-fail admits nobody: only the agent keeps state. */
 static void fill(const struct config *config, const struct verify_request *request,
 		 struct iotpki_decide_input *input)
 {
 	membership_fill(request->member, config, request->user, request->service, input);
+	narrow_validity(request, input);
 	input->presented = request->presented;
 	memcpy(input->presented_hash, request->presented_hash, sizeof(input->presented_hash));
 	input->needed = config->needed;

@@ -17,6 +17,8 @@ struct verify_request {
 	const char *service;
 	enum iotpki_presented presented;
 	uint8_t presented_hash[IOTPKI_SHA256_LEN];
+	/* A shown certificate's own validity, which counts beside the entry's; both 0: none is known. */
+	int64_t cert_begins_s, cert_ends_s;
 };
 
 struct verify_result {

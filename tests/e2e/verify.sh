@@ -31,11 +31,12 @@ expect() {
 	fi
 }
 
-certificate() { # NAME
-	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout "$1.key" \
-		-out "$1.pem" -subj "/CN=$1" -days 36500 \
+certificate() { # NAME [FILE]
+	local file=${2:-$1}
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout "$file.key" \
+		-out "$file.pem" -subj "/CN=$1" -days 36500 \
 		-addext basicConstraints=critical,CA:FALSE -addext keyUsage=critical,digitalSignature 2>/dev/null
-	ssh-keygen -i -m PKCS8 -f <(openssl pkey -in "$1.key" -pubout) > "$1.pub"
+	ssh-keygen -i -m PKCS8 -f <(openssl pkey -in "$file.key" -pubout) > "$file.pub"
 }
 hash_of() { openssl x509 -in "$1.pem" -outform DER | sha256sum | cut -d' ' -f1; }
 
@@ -118,6 +119,32 @@ expect 7 'unregistered' "${i[@]}" history eve
 expect 0 'barn +farm +https://' "${i[@]}" bnode list
 expect 0 'office +ok, pin ok, tip' "${i[@]}" bnode test
 expect 0 '3 of 3 are good, 2 must be' "${i[@]}" bnode test
+
+# Key update (paper III-E): the new certificate is followed, the old one is worth nothing (V-1).
+certificate alice alice2
+expect 7 'hash-mismatch \(IPK-204\): alice \(Alice\): verification failure' "${i[@]}" verify --cert alice2.pem
+"$iotpki" dm renew alice --cert alice2.pem > /dev/null
+expect 0 "^ADMIT: alice \(Alice\), by a certificate or key newer than the list's" "${i[@]}" verify --cert alice2.pem
+expect 7 'hash-mismatch' "${i[@]}" verify --cert alice.pem
+expect 7 'hash-mismatch' "${i[@]}" verify --key alice.pub
+expect 0 'updated +[0-9a-f]{64}' "${i[@]}" history alice
+echo 'policy: {key_change: pin}' | cat iotpki.yaml - > pin.yaml
+chmod 0640 pin.yaml
+expect 7 'hash-mismatch' "$iotpki" --config pin.yaml verify --cert alice2.pem
+"$iotpki" dm renew alice --cert alice.pem > /dev/null
+expect 0 '^ADMIT' "${i[@]}" verify --key alice.pub
+# Another registration than the pinned one, an entry that ended, a denied one: in lists of their own.
+mkdir other ended denied
+cp iotpki.yaml other/
+cp iotpki.yaml ended/
+cp iotpki.yaml denied/
+sed "s/\(registrations: {farm: \)[0-9a-f]*/\1$(hash_of eve)/" members.yaml > other/members.yaml
+sed 's/2036-01-01/2026-01-01/' members.yaml > ended/members.yaml
+sed 's/^    role: operator/&\n    denied: yes/' members.yaml > denied/members.yaml
+chmod 0640 other/members.yaml ended/members.yaml denied/members.yaml
+expect 7 're-registered \(IPK-205\)' "$iotpki" --config other/iotpki.yaml verify alice
+expect 1 'member-expired \(IPK-102\)' "$iotpki" --config ended/iotpki.yaml verify alice
+expect 1 'member-denied \(IPK-103\)' "$iotpki" --config denied/iotpki.yaml verify alice
 
 # Revoked: from the first B-node on.
 expect 0 . "$iotpki" dm revoke bob --yes

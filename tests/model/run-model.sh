@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# usage: run-model.sh SOURCE-FOLDER DECIDE-ROWS
+# usage: run-model.sh SOURCE-FOLDER DECIDE-ROWS BUILD-FOLDER
 # The decision against the model, the branches that the rows reach, the mutants that they notice.
 set -euo pipefail
 source=$1
 decide_rows=$2
-rows=$(mktemp "${TMPDIR:-/tmp}/iotpki-rows-XXXXXX")
+export TMPDIR=$3 # mutants are compiled in it: not in a /tmp that others tidy up
+rows=$(mktemp "$TMPDIR/rows-XXXXXX")
 trap 'rm -f "$rows"' EXIT
 
 python3 "$source/tests/model/model.py" > "$rows"

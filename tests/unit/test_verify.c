@@ -222,6 +222,44 @@ static void decided_by_the_list(void **state)
 	close_world(&world);
 }
 
+static void a_shown_certificate_has_its_own_validity(void **state)
+{
+	(void)state;
+	static const struct fake_script *const scripts[NODES_MAX] = { &registered };
+	struct world world;
+	open_world(&world, scripts, PATIENT_MS);
+	struct member_registration registration;
+	struct member member;
+	make_member(&member, &registration);
+	static const struct {
+		const char *name;
+		int64_t begins_s, ends_s;
+		enum iotpki_reason reason;
+	} rows[] = {
+		{ "valid", 1577836800, INT64_C(253402300799), IOTPKI_REASON_NONE },
+		{ "has ended", 1577836800, 1577836801, IOTPKI_MEMBER_EXPIRED },
+		{ "has not begun", INT64_C(4102444799), INT64_C(253402300799),
+		  IOTPKI_MEMBER_EXPIRED },
+		{ "not known", 0, 0, IOTPKI_REASON_NONE },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct verify_request request = { .member = &member,
+						  .service = "sshd",
+						  .presented = IOTPKI_PRESENTED_CERT,
+						  .cert_begins_s = rows[i].begins_s,
+						  .cert_ends_s = rows[i].ends_s };
+		memcpy(request.presented_hash, member.sha256, sizeof(member.sha256));
+		struct verify_result result;
+		assert_int_equal(
+			verify_ask(world.nvs, &world.config, clock_system(), &request, &result),
+			IOTPKI_OK);
+		if (result.decision.reason != rows[i].reason)
+			fail_msg("%s: %s", rows[i].name,
+				 iotpki_reason_name(result.decision.reason));
+	}
+	close_world(&world);
+}
+
 static void no_nodes(void **state)
 {
 	(void)state;
@@ -281,6 +319,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(decided_by_the_nodes),
 		cmocka_unit_test(decided_by_the_list),
+		cmocka_unit_test(a_shown_certificate_has_its_own_validity),
 		cmocka_unit_test(no_nodes),
 		cmocka_unit_test(cannot_ask),
 	};

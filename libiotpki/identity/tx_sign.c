@@ -54,13 +54,6 @@ static void der_freep(unsigned char **der)
 	OPENSSL_free(*der);
 }
 
-/* What OpenSSL notes about a refused input must not be found by an unrelated caller. */
-static void errors_forget(const int *mark)
-{
-	(void)mark;
-	(void)ERR_pop_to_mark();
-}
-
 static void owner_done(struct owner *owner)
 {
 	EVP_PKEY_free(owner->key);
@@ -241,8 +234,11 @@ enum tx_reason tx_verifier_verify(struct tx_verifier *verifier, const uint8_t *d
 	memset(txid_out, 0, SHA256_LEN);
 	if (sha256(der, len, txid_out) != IOTPKI_OK)
 		return no_hash(detail);
-	CLEANUP(errors_forget) const int mark = ERR_set_mark();
-	return verify(verifier, der, len, tx_out, detail);
+	/* What OpenSSL notes about a refused input must not be found by an unrelated caller. */
+	(void)ERR_set_mark();
+	const enum tx_reason reason = verify(verifier, der, len, tx_out, detail);
+	(void)ERR_pop_to_mark();
+	return reason;
 }
 
 enum tx_reason tx_verify(const uint8_t *der, size_t len, struct tx *tx_out,
@@ -340,11 +336,11 @@ static enum iotpki_err sign(const struct buf *json, EVP_PKEY *key, const struct 
 	return tx_der_join(&parts, der_out);
 }
 
-enum iotpki_err tx_sign_content(const struct buf *json, void *evp_pkey, const uint8_t *cert,
-				size_t cert_len, struct buf *der_out,
-				uint8_t owner_out[static SHA256_LEN], struct iotpki_detail *detail)
+static enum iotpki_err sign_content(const struct buf *json, void *evp_pkey, const uint8_t *cert,
+				    size_t cert_len, struct buf *der_out,
+				    uint8_t owner_out[static SHA256_LEN],
+				    struct iotpki_detail *detail)
 {
-	CLEANUP(errors_forget) const int mark = ERR_set_mark();
 	CLEANUP(owner_done) struct owner known = { 0 };
 	CLEANUP(buf_done) struct buf low = BUF_INIT(TX_DER_MAX);
 	enum iotpki_err err = low_cert(cert, cert_len, &low);
@@ -361,4 +357,15 @@ enum iotpki_err tx_sign_content(const struct buf *json, void *evp_pkey, const ui
 		return detail_set(detail, err, 0, 0, "cannot sign: %s", iotpki_strerror(err));
 	memcpy(owner_out, known.spki_sha256, SHA256_LEN);
 	return IOTPKI_OK;
+}
+
+enum iotpki_err tx_sign_content(const struct buf *json, void *evp_pkey, const uint8_t *cert,
+				size_t cert_len, struct buf *der_out,
+				uint8_t owner_out[static SHA256_LEN], struct iotpki_detail *detail)
+{
+	(void)ERR_set_mark();
+	const enum iotpki_err err =
+		sign_content(json, evp_pkey, cert, cert_len, der_out, owner_out, detail);
+	(void)ERR_pop_to_mark();
+	return err;
 }

@@ -55,7 +55,7 @@ static void as_content(const uint8_t *data, size_t size)
 	}
 	FUZZ_CHECK(tx_content(&tx, &again) == IOTPKI_OK);
 	FUZZ_CHECK(again.len == size && memcmp(again.data, data, size) == 0);
-	if (tx.op == TX_UPDATE && tx.has_new_owner && tx.time_s % 10 == 7)
+	if (tx.time_s % 4 == 3) /* no seed has such a time */
 		plant_bug(data, size);
 }
 

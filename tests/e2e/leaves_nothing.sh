@@ -14,7 +14,7 @@ snapshot() {
 		getent group
 		find /etc /usr/libexec /usr/lib/x86_64-linux-gnu/security /usr/sbin /usr/bin /usr/share/man/man8 /run /var/lib /var/log /home /mnt \
 			-xdev \( -path /run/user -o -path "$work" \) -prune -o -printf '%p %s %u %g %m %T@\n' 2>/dev/null | sort
-		find /tmp /var/tmp /root -xdev -maxdepth 1 -printf '%p\n' | sort
+		find / /srv /opt /tmp /var /var/tmp /root -xdev -maxdepth 1 -printf '%p\n' | sort
 		grep -c iotpki-private /proc/self/mounts || true
 		pgrep -fa 'iotpki-agent|iotpki-bnode|sshd_config.test' || true
 	} > "$1"

@@ -4,7 +4,7 @@
 set -euo pipefail
 
 BUILD=${BUILD:-$PWD/build}
-FARM=/srv-iotpki      # everything that this run makes beside the system's own folders
+FARM=/var/iotpki-farm  # everything that this run makes beside the system's own folders
 LOG=/var/log/iotpki-agent.log
 SSHD_LOG=/var/log/iotpki-sshd.log
 SSHD_PORT=

@@ -357,7 +357,7 @@ static const char *page_parse(const struct jsonrpc_call *call, struct page *page
 	if (call->param_count > 2 && call->params[2].kind == JSONRPC_STRING) {
 		if (call->params[2].len > IOTPKI_NVS_NAME_MAX)
 			return "from is no name";
-		page->from = call->params[2].text;
+		page->from = call->params[2].len > 0 ? call->params[2].text : NULL;
 	} else if (call->param_count > 2) {
 		const int64_t skip = call->params[2].number;
 		if (skip < 0 || skip > ANSWER_OFFSET_MAX)

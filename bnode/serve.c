@@ -79,22 +79,42 @@ static int init_options(int argc, char **argv, struct init *init)
 	return VERB_OK;
 }
 
+/* A node that is there already gets more owners; nothing else of it changes. */
+static enum iotpki_err init_ledger(const struct init *init, const char *path,
+				   struct iotpki_detail *detail)
+{
+	const struct ledger_policy policy = { .open = init->open,
+					      .owner_count = init->owner_count,
+					      .owners = init->owners };
+	enum iotpki_err err = ledger_create(path, &policy, detail);
+	if (err != IOTPKI_ERR_EXISTS)
+		return err;
+	*detail = (struct iotpki_detail){ 0 };
+	CLEANUP(ledger_closep) struct ledger *ledger = NULL;
+	err = ledger_open(path, clock_system(), &ledger, detail);
+	if (err != IOTPKI_OK)
+		return err;
+	return ledger_allow(ledger, init->open, init->owners, init->owner_count, detail);
+}
+
 static enum iotpki_err init_run(const struct init *init, char pin[static TLSKEY_PIN_SIZE],
 				struct iotpki_detail *detail)
 {
 	char path[VERB_PATH_SIZE];
-	const struct ledger_policy policy = { .open = init->open,
-					      .owner_count = init->owner_count,
-					      .owners = init->owners };
 	enum iotpki_err err = verb_path(init->dir, "ledger", path, detail);
 	if (err == IOTPKI_OK)
 		err = fs_mkdir(init->dir, 0700, detail);
 	if (err == IOTPKI_OK)
 		err = fs_mkdir(path, 0700, detail);
 	if (err == IOTPKI_OK)
-		err = ledger_create(path, &policy, detail);
+		err = init_ledger(init, path, detail);
 	if (err == IOTPKI_OK)
 		err = tlskey_create(init->dir, detail);
+	/* Never over a key: clients hold its pin. */
+	if (err == IOTPKI_ERR_EXISTS) {
+		*detail = (struct iotpki_detail){ 0 };
+		err = IOTPKI_OK;
+	}
 	return err == IOTPKI_OK ? tlskey_pin(init->dir, pin, detail) : err;
 }
 

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/fs.h"
 #include "base/parse.h"
 #include "bnode/answer.h"
 #include "bnode/writer.h"
@@ -267,6 +268,7 @@ static void pages(void **state)
 		{ "\"^iot:z\",0,5,2", 2, "iot:z0005", "iot:z0006" },
 		{ "\"^iot:z\",0,\"iot:z0999\"", 100, "iot:z1000", "iot:z1099" },
 		{ "\"^iot:z\",0,1000", 100, "iot:z1000", "iot:z1099" },
+		{ "\"^\",0,\"\",2", 2, "iot:alive", "iot:expired" },
 		{ "\"^\",0,0,3", 3, "iot:alive", "iot:revoked" },
 		{ "", 1000, "iot:alive", "iot:z0996" },
 	};
@@ -450,6 +452,26 @@ static void busy(void **state)
 			    FAIL1("-28", "too busy, nothing was changed: try again"));
 }
 
+/* One table for node, CLI and manual: every reason stands there with the node's own words. */
+static void manual_has_every_reason(void **state)
+{
+	(void)state;
+	CLEANUP(buf_done) struct buf page = BUF_INIT(1 << 20);
+	char path[4096];
+	const char *folder = secure_getenv("TEST_SOURCE_DIR");
+	assert_non_null(folder);
+	(void)snprintf(path, sizeof(path), "%s/../docs/man/iotpki-bnode.1.scd", folder);
+	assert_int_equal(fs_read(path, NULL, &page, NULL), IOTPKI_OK);
+	for (int reason = TX_OK + 1; reason < TX_REASON_COUNT; reason++) {
+		char entry[1024];
+		(void)snprintf(entry, sizeof(entry), "\n*%s*\n\t%s\n",
+			       tx_reason_name((enum tx_reason)reason),
+			       tx_reason_text((enum tx_reason)reason));
+		if (strstr(buf_text(&page), entry) == NULL)
+			fail_msg("the manual lacks: %s", entry);
+	}
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -465,6 +487,7 @@ int main(void)
 		TEST(transactions),
 		TEST(failed_commit),
 		TEST(busy),
+		cmocka_unit_test(manual_has_every_reason),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

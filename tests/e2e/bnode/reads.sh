@@ -56,7 +56,6 @@ node_start
 [ "pin: $PIN" = "$(cat "$DIR/init.out")" ] || fail "init told another pin"; ok
 # The pin as anybody computes it from the certificate.
 [ "$PIN" = "sha256//$(openssl x509 -in "$DIR/node/tls.crt" -noout -pubkey | openssl pkey -pubin -outform DER | openssl dgst -sha256 -binary | base64)" ] || fail "pin"; ok
-! "$BNODE" init --dir "$DIR/node" --open 2> "$DIR/again" || fail "init ran over a node"; ok
 
 ask "$(call getblockchaininfo "")"
 want "empty" 200 "a['result']['blocks'] == 0 and a['result']['bestblockhash'] == '0' * 64"
@@ -135,6 +134,11 @@ refused bad-encoding ZGVy
 "$TX_TOOL" "$DIR/stranger" chain iot:alive 3 > "$DIR/other"
 refused not-allowed "$(awk '$1 == "PREORDER" {print $2}' "$DIR/other")"
 "$TX_TOOL" "$DIR/owner" chain iot:new 2 > "$DIR/new"
+# The operator lets the stranger in, beside the running node; the key and its pin stay.
+"$BNODE" init --dir "$DIR/node" --owner "$("$TX_TOOL" "$DIR/stranger" owner)" > "$DIR/again"
+cmp -s "$DIR/again" "$DIR/init.out" || fail "a second init changed the pin"; ok
+submit < <(grep PREORDER "$DIR/other")
+! "$BNODE" init --dir "$DIR/node" 2> "$DIR/again" || fail "init without a word who may register"; ok
 refused no-preorder "$(awk '$1 == "REGISTER" {print $2}' "$DIR/new")"
 
 # What is not a call.

@@ -113,12 +113,20 @@ enum iotpki_err sshkey_check_ed25519_point(const struct der *point, struct iotpk
 	return IOTPKI_OK;
 }
 
+/* By 32 bits a step: whoever offers a key to sshd makes us do this, before any proof. */
 static uint32_t modulo(const struct der *number, uint32_t divisor)
 {
-	uint32_t rest = 0;
-	for (size_t i = 0; i < number->left; i++)
+	uint64_t rest = 0;
+	size_t i = 0;
+	for (; (number->left - i) % 4 != 0; i++)
 		rest = (rest << 8 | number->at[i]) % divisor;
-	return rest;
+	for (; i < number->left; i += 4) {
+		const uint8_t *at = number->at + i;
+		const uint32_t word = (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 |
+				      (uint32_t)at[2] << 8 | at[3];
+		rest = (rest << 32 | word) % divisor;
+	}
+	return (uint32_t)rest;
 }
 
 static bool odd_prime(uint32_t number)
@@ -147,17 +155,44 @@ static bool power_of_65537(uint32_t rest, uint32_t prime)
  */
 enum { ROCA_LAST_PRIME = 701 };
 
+/* Primes whose product fits in 32 bits: one pass over the modulus serves them all. */
+struct batch {
+	uint32_t product;
+	size_t count;
+	uint32_t primes[10];
+};
+
+/* The batch that begins with the first prime from `from` on; returns where the next one begins. */
+static uint32_t next_batch(uint32_t from, struct batch *batch)
+{
+	*batch = (struct batch){ .product = 1 };
+	uint32_t number = from;
+	for (; number <= ROCA_LAST_PRIME; number += 2) {
+		if (!odd_prime(number))
+			continue;
+		if (batch->product > UINT32_MAX / number)
+			break;
+		batch->product *= number;
+		batch->primes[batch->count++] = number;
+	}
+	return number;
+}
+
 enum iotpki_err sshkey_check_modulus(const struct der *modulus, struct iotpki_detail *detail)
 {
 	bool roca = true;
-	for (uint32_t prime = 3; prime <= ROCA_LAST_PRIME; prime += 2) {
-		if (!odd_prime(prime))
-			continue;
-		const uint32_t rest = modulo(modulus, prime);
-		if (rest == 0)
-			return detail_set(detail, IOTPKI_ERR_CRYPTO, 0, 0,
-					  "the RSA modulus is divisible by %u", prime);
-		roca = roca && power_of_65537(rest, prime);
+	for (uint32_t from = 3; from <= ROCA_LAST_PRIME;) {
+		struct batch batch;
+		from = next_batch(from, &batch);
+		const uint32_t whole = modulo(modulus, batch.product);
+		for (size_t i = 0; i < batch.count; i++) {
+			const uint32_t rest = whole % batch.primes[i];
+			if (rest == 0)
+				return detail_set(detail, IOTPKI_ERR_CRYPTO, 0, 0,
+						  "the RSA modulus is divisible by %u",
+						  batch.primes[i]);
+			roca = roca && power_of_65537(rest, batch.primes[i]);
+		}
 	}
 	if (roca)
 		return detail_set(detail, IOTPKI_ERR_CRYPTO, 0, 0,

@@ -333,6 +333,26 @@ static void roca_is_recognised(void **state)
 	assert_null(strstr(detail.message, "ROCA"));
 }
 
+/* prime * (2^2032 + 1 + 2 * i): the factor that was put in, or a smaller one, is named. */
+static void small_factors_are_found(void **state)
+{
+	(void)state;
+	static const uint32_t primes[] = { 3, 5, 29, 31, 37, 353, 691, 701 };
+	for (size_t i = 0; i < ARRAY_LEN(primes); i++) {
+		uint8_t number[257] = { 0 };
+		struct iotpki_detail detail = { 0 };
+		const uint32_t low = (uint32_t)(1 + 2 * i) * primes[i];
+		number[1] = (uint8_t)(primes[i] >> 8);
+		number[2] = (uint8_t)primes[i];
+		for (size_t k = 0; k < 4; k++)
+			number[sizeof(number) - 1 - k] = (uint8_t)(low >> 8 * k);
+		const struct der modulus = { number, sizeof(number) };
+		assert_int_equal(sshkey_check_modulus(&modulus, &detail), IOTPKI_ERR_CRYPTO);
+		if (strstr(detail.message, "divisible by") == NULL)
+			fail_msg("%u: %s", primes[i], detail.message);
+	}
+}
+
 static void line_rows(void **state)
 {
 	const struct vector *row = row_of(*state, "p256-a");
@@ -478,6 +498,7 @@ int main(void)
 		cmocka_unit_test(wire_form_rows),
 		cmocka_unit_test(rsa_number_rows),
 		cmocka_unit_test(roca_is_recognised),
+		cmocka_unit_test(small_factors_are_found),
 		cmocka_unit_test(line_rows),
 		cmocka_unit_test(structure_alone_takes_a_point_off_the_curve),
 		cmocka_unit_test(spki_form_rows),

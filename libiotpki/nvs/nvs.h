@@ -2,6 +2,12 @@
  * The NVS client (design 4.3, 6; paper III-B): asks all configured B-nodes for a
  * name in parallel and hands over each answer as one outcome. Knows transport and
  * dialect; decides nothing. Single-threaded, non-blocking; the caller's loop is nvs_poll().
+ * How it asks and what counts as which outcome: docs/protocol.md, "How a client asks".
+ *
+ * Layers inside: nvs.c (questions, deadline) over dialect.c (what an answer means, pure)
+ * and transport.c (many exchanges, line, timers) over exchange.c (one exchange: TLS,
+ * pin, caps). Programs ignore SIGPIPE. The first nvs_new of a process starts libcurl and
+ * must not run beside another thread that uses libcurl.
  */
 #pragma once
 
@@ -12,8 +18,8 @@
 #include "base/random.h"
 #include "config/config.h"
 
-#define NVS_CALL_MAX \
-	((size_t)1024 * 1024) /* bytes of the answer to a call: a long history, a page of names */
+/* Bytes of the answer to a call: a long history, a page of names. */
+#define NVS_CALL_MAX ((size_t)1024 * 1024)
 
 struct nvs;          /* the client: one transport, connections kept */
 struct nvs_question; /* a name that is being asked */
@@ -21,19 +27,22 @@ struct nvs_question; /* a name that is being asked */
 /** The configuration is copied. IOTPKI_ERR_NOMEM, IOTPKI_ERR_INTERNAL. */
 enum iotpki_err nvs_new(const struct config *config, const struct clock *clock,
 			const struct random_source *random, struct nvs **nvs_out) MUST_CHECK;
-/** Ends all questions without calling back. */
+/** Ends all questions without calling back. Not from inside a call back. */
 void nvs_free(struct nvs *nvs);
 void nvs_freep(struct nvs **nvs);
 
 /**
- * Called after each node's answer and a last time with deadline true (all answered, or the time
- * is over: what is still PENDING then became UNREACHABLE). answers: one slot a configured node.
+ * Called after each node's answer; deadline is true exactly once, in the last call: all have
+ * answered (it comes with the last answer), or the time is over and what was PENDING became
+ * UNREACHABLE. Calls go on after the caller has decided. From inside, questions may be asked and
+ * cancelled, this one too. answers: one slot a configured node, valid during the call.
  */
 typedef void nvs_answer_fn(void *context, const struct iotpki_answer *answers, size_t count,
 			   bool deadline);
 
 /**
- * Ask all nodes for a name (without prefix). Never blocks, never calls back from inside.
+ * Ask all nodes for a name (without prefix). Never blocks, never calls back from inside; the
+ * work is done in nvs_poll. IOTPKI_ERR_ARGUMENT (no name), IOTPKI_ERR_IO (no randomness), _NOMEM.
  * @param question_out  valid until the call with deadline true or nvs_cancel
  */
 enum iotpki_err nvs_ask(struct nvs *nvs, const char *name, nvs_answer_fn *answer, void *context,
@@ -43,6 +52,7 @@ void nvs_cancel(struct nvs *nvs, struct nvs_question *question);
 /**
  * Wait at most timeout_ms for work of the client or for extra_fd (an epoll descriptor of the
  * caller; -1: none) to be readable, and do the client's work, calling back. EINTR returns early.
+ * @param timeout_ms  negative: until something happens
  */
 enum iotpki_err nvs_poll(struct nvs *nvs, int extra_fd, int timeout_ms) MUST_CHECK;
 
@@ -64,6 +74,8 @@ struct nvs_reply {
 /**
  * Call a method of one node with one JSON array of parameters (its text is made by the caller's
  * JSON library). IOTPKI_OK: reply_out says what happened, also that nothing could be reached.
+ * An error of the node that is in no table is MALFORMED with its code. Questions that are under
+ * way go on meanwhile and may call back.
  */
 enum iotpki_err nvs_call(struct nvs *nvs, size_t node, const char *method, const char *params_json,
 			 int64_t timeout_ms, struct nvs_reply *reply_out) MUST_CHECK;

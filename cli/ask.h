@@ -25,14 +25,14 @@ struct ask {
 /* ASK_LIST_IF_ANY: labels are understood where the list can be read; nothing else depends on it. */
 enum { ASK_LIST = 1, ASK_LIST_IF_ANY = 2, ASK_NODES = 4 };
 
-/** Load and connect; says what is wrong. ask_close() in any case; ask stays where it is till then. */
+/** Load and connect; says what is wrong. ask_close() in any case, and do not move it till then. */
 enum cli_exit ask_open(struct cli *cli, unsigned int what, struct ask *ask);
 void ask_close(struct ask *ask);
 
 /** The member of a name, or of a label that only one has; says it if several have. */
 enum cli_exit ask_find(struct cli *cli, const struct membership *list, const char *text,
 		       const struct member **member_out);
-/** The name that a word means: a member's name or label where there is a list, else the word itself. */
+/** The name that a word means: a member's name or label where there is a list, else itself. */
 enum cli_exit ask_name(struct cli *cli, const struct ask *ask, const char *text,
 		       const char **name_out);
 

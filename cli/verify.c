@@ -104,7 +104,7 @@ static enum cli_exit take_key(struct cli *cli, const struct ask *ask, const char
 	return CLI_OK;
 }
 
-/* The hash first; a certificate that the list does not hold is checked before its name is believed. */
+/* The hash first; one that the list does not hold is checked before its name is believed. */
 static enum cli_exit take_cert(struct cli *cli, const struct ask *ask, const char *path,
 			       struct subject *subject)
 {

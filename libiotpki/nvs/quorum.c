@@ -70,7 +70,7 @@ int64_t quorum_now(const struct iotpki_answer *answers, size_t count, unsigned i
 {
 	int64_t now_s = known_s;
 	for (size_t i = 0; i < count; i++) {
-		/* One node alone must not move the clock: n that answered have at least this tip. */
+		/* One node alone must not move the clock: n nodes have at least this tip. */
 		if (tips_since(answers, count, answers[i].tip_s) < needed)
 			continue;
 		const int64_t tip_s = before(answers[i].tip_s, TIP_MARGIN_S);

@@ -168,6 +168,18 @@ start imposter "$(cat barn.url)"
 expect 5 'barn +malformed' "${i[@]}" bnode test
 expect 5 'compare pin:' "${i[@]}" bnode test
 
+# An agent, where this may start one that the command believes (root's).
+if [ "$(id -u)" = 0 ]; then
+	mkdir state
+	mkfifo agent.ready
+	"$BUILD/agent/iotpki-agent" --config "$work/iotpki.yaml" --state-dir "$work/state" --socket "$work/agent.sock" \
+		--user root --helper-user root --log "file:$work/agent.log" --ready-fd 3 3> agent.ready 2> agent.err &
+	pids+=($!)
+	read -r ready < agent.ready || { cat agent.err agent.log; exit 1; }
+	expect 0 '^members +2$' "${i[@]}" --socket "$work/agent.sock" status
+	expect 0 '"list-valid": ?"yes"' "${i[@]}" --socket "$work/agent.sock" --json status
+	expect 0 'asks the B-nodes about' "${i[@]}" --socket "$work/agent.sock" refresh
+fi
 # No agent.
 expect 5 'is iotpki-agent running' "${i[@]}" --socket "$work/none.sock" status
 expect 5 'is iotpki-agent running' "${i[@]}" --socket "$work/none.sock" refresh

@@ -130,6 +130,13 @@ void ask_words(const struct iotpki_answer *answer, enum iotpki_outcome outcome, 
 		       answer->ms);
 }
 
+bool ask_value(const struct iotpki_answer *answer, char out[static IOTPKI_VALUE_MAX + 1])
+{
+	const uint8_t none[IOTPKI_SHA256_LEN] = { 0 };
+	return has_tip(answer) && memcmp(answer->record.sha256, none, sizeof(none)) != 0 &&
+	       iotpki_record_format(&answer->record, out, IOTPKI_VALUE_MAX + 1) == IOTPKI_OK;
+}
+
 static void put_time(json_t *object, const char *key, int64_t time_s)
 {
 	char text[TIME_TEXT_SIZE];
@@ -154,9 +161,7 @@ json_t *ask_json(const struct config_node *node, const struct iotpki_answer *ans
 	(void)json_object_set_new(object, "tip", json_integer((json_int_t)answer->tip_height));
 	put_time(object, "tip_time", answer->tip_s);
 	char value[IOTPKI_VALUE_MAX + 1];
-	const struct iotpki_record empty = { 0 };
-	if (memcmp(&answer->record, &empty, sizeof(empty)) != 0 &&
-	    iotpki_record_format(&answer->record, value, sizeof(value)) == IOTPKI_OK)
+	if (ask_value(answer, value))
 		(void)json_object_set_new(object, "value", json_string(value));
 	if (answer->outcome != IOTPKI_OUTCOME_REGISTERED)
 		return object;

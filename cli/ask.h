@@ -39,6 +39,8 @@ enum cli_exit ask_name(struct cli *cli, const struct ask *ask, const char *text,
 /** "registered, tip 1234 of 40 s ago, 12 ms"; now_s is what the age is counted from. */
 void ask_words(const struct iotpki_answer *answer, enum iotpki_outcome outcome, int64_t now_s,
 	       char out[static ASK_WORDS_MAX]);
+/** The record's value, written again; false if the answer has none. */
+bool ask_value(const struct iotpki_answer *answer, char out[static IOTPKI_VALUE_MAX + 1]);
 /** The same as an object; "node" first. */
 json_t *ask_json(const struct config_node *node, const struct iotpki_answer *answer,
 		 enum iotpki_outcome outcome);

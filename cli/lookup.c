@@ -16,10 +16,10 @@ static void print_record(struct cli *cli, const struct iotpki_answer *answer)
 	char id[2 * IOTPKI_SHA256_LEN + 1];
 	char txid[2 * IOTPKI_SHA256_LEN + 1];
 	char ends[TIME_TEXT_SIZE];
+	if (ask_value(answer, value))
+		cli_print(cli, "    value:        %s", value);
 	if (answer->outcome != IOTPKI_OUTCOME_REGISTERED)
 		return;
-	if (iotpki_record_format(&answer->record, value, sizeof(value)) == IOTPKI_OK)
-		cli_print(cli, "    value:        %s", value);
 	hex_encode(answer->registration, IOTPKI_SHA256_LEN, id);
 	hex_encode(answer->txid, IOTPKI_SHA256_LEN, txid);
 	time_format(answer->ends_s, ends);

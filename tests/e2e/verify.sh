@@ -152,6 +152,7 @@ expect 7 'DENY revoked \(IPK-203\): bob \(Bob\): verification failure' "${i[@]}"
 expect 7 'objects, revoked' "${i[@]}" verify bob --explain
 expect 7 '"reason": ?"revoked"' "${i[@]}" --json verify bob
 expect 0 'revoked +[0-9a-f]{64}' "${i[@]}" history bob
+expect 0 'value: +sha256=.*\|status=revoked' "${i[@]}" lookup bob
 
 # B-nodes lost: one may be, two may not.
 stop home

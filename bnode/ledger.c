@@ -95,6 +95,9 @@ enum iotpki_err ledger_open(const char *dir, const struct clock *clock, struct l
 	const enum iotpki_err err = store_open(dir, STORE_WRITE, 0, &ledger, detail);
 	if (err != IOTPKI_OK)
 		return err;
+	/* A reader that was killed would keep old pages from being used again, for ever. */
+	int dead = 0;
+	(void)mdb_reader_check(ledger->env, &dead);
 	ledger->clock = clock;
 	ledger->verifier = tx_verifier_new();
 	if (ledger->verifier == NULL)

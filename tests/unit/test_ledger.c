@@ -6,8 +6,12 @@
 
 #include <cmocka.h>
 
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "bnode/ledger.h"
 #include "bnode/rules.h"
@@ -443,6 +447,93 @@ static void a_full_ledger_still_revokes(void **state)
 	ledgerkit_done(&kit);
 }
 
+/* A disk that refuses: nothing of the group is in, and nothing more until the node is started again. */
+static void a_failing_disk_ends_writing(void **state)
+{
+	(void)state;
+	struct ledgerkit kit;
+	struct rlimit whole, small = { 4096, 4096 };
+	struct ledger_tip tip;
+	struct ledger_name name;
+	CLEANUP(buf_done) struct buf der = BUF_INIT(TX_DER_MAX);
+	struct iotpki_detail detail = { 0 };
+	ledgerkit_new(&kit, T, &owner, 1, 0);
+	enrol(kit.ledger, "iot:a", T, NULL);
+	const struct tx tx = txkit_preorder(&owner, "iot:b", 1, T);
+	txkit_sign(&owner, &tx, &der);
+	struct ledger_submission group[2] = {
+		{ .der = der.data, .der_len = der.len },
+		{ .der = der.data, .der_len = der.len - 1 },
+	};
+
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &whole), 0);
+	small.rlim_max = whole.rlim_max;
+	assert_true(signal(SIGXFSZ, SIG_IGN) != SIG_ERR);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+	const enum iotpki_err err = ledger_submit(kit.ledger, group, 2, &detail);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &whole), 0);
+	assert_int_equal(err, IOTPKI_ERR_IO);
+	assert_true(detail.message[0] != '\0');
+	assert_int_equal(group[0].reason, TX_STORAGE);
+	assert_int_equal(group[1].reason, TX_STORAGE);
+
+	/* The disk is well again, but who knows what it holds. Reading goes on. */
+	assert_int_equal(ledger_submit(kit.ledger, group, 1, NULL), IOTPKI_ERR_IO);
+	assert_int_equal(group[0].reason, TX_STORAGE);
+	assert_int_equal(ledger_show(kit.ledger, "iot:a", &name, &tip), IOTPKI_OK);
+	assert_int_equal(tip.height, 2);
+	ledgerkit_reopen(&kit);
+	assert_int_equal(ledger_submit(kit.ledger, group, 1, NULL), IOTPKI_OK);
+	assert_int_equal(group[0].reason, TX_OK);
+	assert_int_equal(ledger_tip(kit.ledger, &tip), IOTPKI_OK);
+	assert_int_equal(tip.height, 3);
+	ledgerkit_done(&kit);
+}
+
+struct reader {
+	struct ledger *ledger;
+	atomic_bool stop;
+	atomic_uint reads, torn;
+};
+
+/* Of a ledger with this one name, height and sequence go up together. */
+static void *read_on(void *context)
+{
+	struct reader *reader = context;
+	do {
+		struct ledger_name name;
+		struct ledger_tip tip;
+		if (ledger_show(reader->ledger, "iot:a", &name, &tip) != IOTPKI_OK ||
+		    tip.height != name.sequence + 1)
+			atomic_fetch_add(&reader->torn, 1);
+		atomic_fetch_add(&reader->reads, 1);
+	} while (!atomic_load(&reader->stop));
+	return NULL;
+}
+
+static void readers_see_whole_states(void **state)
+{
+	(void)state;
+	enum { READERS = 4, WRITES = 200 };
+	struct ledgerkit kit;
+	pthread_t threads[READERS];
+	uint8_t txid[SHA256_LEN];
+	ledgerkit_new(&kit, T, &owner, 1, 0);
+	enrol(kit.ledger, "iot:a", T, txid);
+	struct reader reader = { .ledger = kit.ledger };
+	for (int i = 0; i < READERS; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, read_on, &reader), 0);
+	for (int i = 0; i < WRITES; i++)
+		take(kit.ledger, &owner,
+		     txkit_update(&owner, "iot:a", txid, T + 2, T + 31 * DAY + i), txid);
+	atomic_store(&reader.stop, true);
+	for (int i = 0; i < READERS; i++)
+		assert_int_equal(pthread_join(threads[i], NULL), 0);
+	assert_true(atomic_load(&reader.reads) >= READERS);
+	assert_int_equal(atomic_load(&reader.torn), 0);
+	ledgerkit_done(&kit);
+}
+
 static void making_and_opening(void **state)
 {
 	(void)state;
@@ -473,6 +564,8 @@ int main(void)
 		cmocka_unit_test(history_and_proof),
 		cmocka_unit_test(filter_rows),
 		cmocka_unit_test(a_full_ledger_still_revokes),
+		cmocka_unit_test(a_failing_disk_ends_writing),
+		cmocka_unit_test(readers_see_whole_states),
 		cmocka_unit_test(making_and_opening),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -52,6 +52,8 @@ static const struct row rows[] = {
 	  .want = TX_OK },
 	{ "preorder made again earlier", TX_PREORDER, .again = true, .time = -5, .preorder = 60,
 	  .want = TX_STALE_TIME },
+	{ "preorder made again in the same second", TX_PREORDER, .again = true, .preorder = 60,
+	  .want = TX_OK },
 	{ "preorder one hour ahead", TX_PREORDER, .time = 3600, .want = TX_OK },
 	{ "preorder more than one hour ahead", TX_PREORDER, .time = 3601, .want = TX_STALE_TIME },
 	{ "preorder a year old", TX_PREORDER, .time = -365 * DAY, .want = TX_OK },
@@ -67,6 +69,8 @@ static const struct row rows[] = {
 	  .name_expires = 1, .want = TX_NAME_TAKEN },
 	{ "register the second the name expires", TX_REGISTER, .state = LIVE, .name_expires = -1,
 	  .time = -1, .want = TX_OK },
+	{ "register when both clocks reach the expiry", TX_REGISTER, .state = LIVE,
+	  .name_expires = 7, .time = 7, .clock = 7, .want = TX_OK },
 	{ "register over an expired name", TX_REGISTER, .state = LIVE, .name_expires = -DAY,
 	  .want = TX_OK },
 	{ "register over a revoked name", TX_REGISTER, .state = REVOKED, .want = TX_NAME_REVOKED },
@@ -102,8 +106,12 @@ static const struct row rows[] = {
 	{ "register with no record", TX_REGISTER, .value = "hello", .want = TX_BAD_VALUE },
 	{ "register with an empty value", TX_REGISTER, .value = "", .want = TX_BAD_VALUE },
 	{ "register with future fields", TX_REGISTER, .value = VALUE "|note=a b", .want = TX_OK },
-	{ "register that ends when it begins", TX_REGISTER, .time = 0, .expires = -1,
+	{ "register that ends before it begins", TX_REGISTER, .time = 0, .expires = -1,
 	  .want = TX_BAD_EXPIRES },
+	{ "register that ends the second it is made", TX_REGISTER, .time = 5, .expires = 5,
+	  .want = TX_BAD_EXPIRES },
+	{ "register that ends a second later", TX_REGISTER, .time = 5, .expires = 6,
+	  .want = TX_OK },
 	{ "register for ten years and a day", TX_REGISTER, .expires = 3654 * DAY,
 	  .want = TX_BAD_EXPIRES },
 	{ "register for ten years", TX_REGISTER, .expires = 3653 * DAY, .want = TX_OK },
@@ -264,6 +272,11 @@ static void new_states(void **state)
 	assert_true(next.expires_s == T + 100 * DAY && next.time_s == T);
 	assert_string_equal(next.name, "iot:a");
 	assert_string_equal(next.value, VALUE);
+
+	assert_int_equal(judge(row_of("update"), &next), TX_OK);
+	memset(who, OWNER, sizeof(who));
+	assert_memory_equal(next.owner, who, SHA256_LEN);
+	assert_int_equal(next.sequence, 4);
 
 	assert_int_equal(judge(row_of("transfer"), &next), TX_OK);
 	memset(who, HEIR, sizeof(who));

@@ -10,6 +10,7 @@
 #include "base/digest.h"
 #include "base/parse.h"
 #include "cli/ask.h"
+#include "nvs/quorum.h"
 #include "verify/verify.h"
 
 enum { KEY_FILE_MAX = 16384 };
@@ -212,40 +213,69 @@ static void explain_entry(struct cli *cli, const struct subject *subject)
 	}
 }
 
-static void explain_node(struct cli *cli, const struct ask *ask, const struct verify_result *result,
-			 size_t node)
+/*
+ * The decision stood before these answers came; they are shown for the person, and change nothing.
+ * late_out: which nodes' answers they are.
+ */
+static void fetch_late(struct ask *ask, const struct subject *subject, struct verify_result *result,
+		       bool late_out[static IOTPKI_NODES_MAX])
 {
-	char words[ASK_WORDS_MAX];
-	const enum iotpki_outcome judged = result->decision.judged[node];
-	const enum iotpki_reason objection = result->decision.objections[node];
-	if (judged == IOTPKI_OUTCOME_PENDING)
-		(void)snprintf(words, sizeof(words), "not waited for");
-	else
-		ask_words(&result->answers[node], judged, result->decision.now_s, words);
-	const bool good =
-		judged >= IOTPKI_OUTCOME_REGISTERED && judged <= IOTPKI_OUTCOME_UNREGISTERED;
-	cli_print(cli, "  %-8s %s%s%s", ask->config.nodes[node].name, words,
-		  !good                             ? ""
-		  : objection == IOTPKI_REASON_NONE ? ": agrees"
-						    : ": objects, ",
-		  objection == IOTPKI_REASON_NONE ? "" : iotpki_reason_name(objection));
-	if (!good && judged != IOTPKI_OUTCOME_PENDING)
-		ask_trouble(cli, ask, node, judged);
+	struct iotpki_answer answers[IOTPKI_NODES_MAX];
+	const enum iotpki_reason reason = result->decision.reason;
+	const bool by_list = reason >= IOTPKI_NOT_MEMBER && reason <= IOTPKI_NOT_PERMITTED;
+	if (by_list || nvs_ask_wait(ask->nvs, subject->request.member->name, answers) != IOTPKI_OK)
+		return;
+	for (size_t i = 0; i < result->answer_count; i++) {
+		if (result->answers[i].outcome != IOTPKI_OUTCOME_PENDING)
+			continue;
+		result->answers[i] = answers[i];
+		result->decision.judged[i] =
+			quorum_judge(&answers[i], result->decision.now_s, true);
+		late_out[i] = true;
+	}
 }
 
-static void explain(struct cli *cli, const struct ask *ask, const struct subject *subject,
-		    const struct verify_result *result)
+static void explain_node(struct cli *cli, const struct ask *ask, const struct verify_result *result,
+			 size_t node, bool late)
 {
-	const struct iotpki_decision *decision = &result->decision;
+	char words[ASK_WORDS_MAX];
+	const char *name = ask->config.nodes[node].name;
+	const enum iotpki_outcome judged = result->decision.judged[node];
+	const enum iotpki_reason objection = result->decision.objections[node];
+	if (judged == IOTPKI_OUTCOME_PENDING) {
+		cli_print(cli, "  %-8s not asked", name);
+		return;
+	}
+	ask_words(&result->answers[node], judged, result->decision.now_s, words);
+	const bool good =
+		judged >= IOTPKI_OUTCOME_REGISTERED && judged <= IOTPKI_OUTCOME_UNREGISTERED;
+	if (late)
+		cli_print(cli, "  %-8s %s: not waited for", name, words);
+	else if (good && objection == IOTPKI_REASON_NONE)
+		cli_print(cli, "  %-8s %s: agrees", name, words);
+	else if (good)
+		cli_print(cli, "  %-8s %s: objects, %s", name, words,
+			  iotpki_reason_name(objection));
+	else
+		cli_print(cli, "  %-8s %s", name, words);
+	ask_trouble(cli, ask, node, judged);
+}
+
+static void explain(struct cli *cli, struct ask *ask, const struct subject *subject,
+		    const struct verify_result *decided)
+{
+	struct verify_result result = *decided;
+	const struct iotpki_decision *decision = &result.decision;
+	bool late[IOTPKI_NODES_MAX] = { false };
 	char now[TIME_TEXT_SIZE];
+	fetch_late(ask, subject, &result, late);
 	explain_entry(cli, subject);
 	time_format(decision->now_s, now);
 	cli_print(cli, "now:      %s", now);
-	for (size_t i = 0; i < result->answer_count; i++)
-		explain_node(cli, ask, result, i);
-	if (result->answer_count > 0)
-		cli_print(cli, "answers:  %u good, %u agree, %u of %zu must", decision->good,
-			  decision->agreeing, ask->config.needed, ask->config.node_count);
+	for (size_t i = 0; i < result.answer_count; i++)
+		explain_node(cli, ask, &result, i, late[i]);
+	cli_print(cli, "answers:  %u good, %u agree, %u of %zu must", decision->good,
+		  decision->agreeing, ask->config.needed, ask->config.node_count);
 	cli_print(cli, "rule:     %s", rules[rule_index(decision->reason)].rule);
 }
 

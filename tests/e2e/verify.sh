@@ -96,6 +96,8 @@ expect 0 '^ADMIT: alice \(Alice\)' "${i[@]}" verify Alice
 expect 0 '^ADMIT: alice' "${i[@]}" verify --key alice.pub --user pi --service sshd
 expect 0 '^ADMIT: alice' "${i[@]}" verify --cert alice.pem
 expect 0 'home +registered, tip .*: agrees|barn +registered, tip .*: agrees' "${i[@]}" verify alice --explain
+expect 0 'registered, tip .*: not waited for' "${i[@]}" verify alice --explain
+expect 1 'home +not asked' "${i[@]}" verify alice --user root --explain
 expect 0 '^rule: +enough B-nodes agree' "${i[@]}" verify alice --explain
 expect 0 '"ok": ?true.*"verdict": ?"ADMIT"' "${i[@]}" --json verify alice
 # The list alone.

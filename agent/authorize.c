@@ -287,7 +287,6 @@ static void finish(void *context, const struct job *job)
 		answer_admit(authorize, job, result, &answer);
 	else
 		answer_refusal(authorize, job, result, &answer);
-	authorize->options.answer(authorize->options.context, job->connection, &answer);
 	count(authorize, result->decision.verdict);
 	/* A line for each key that had to be admitted; only the one that was not, if one was not. */
 	for (unsigned int group = 0; group < job->group_count && authorize->options.log != NULL;
@@ -296,6 +295,8 @@ static void finish(void *context, const struct job *job)
 		if (said != NULL && (admitted || said == result))
 			log_group(authorize, job, said);
 	}
+	/* Last, so that whoever has the answer finds its reason in the log. */
+	authorize->options.answer(authorize->options.context, job->connection, &answer);
 }
 
 /* ---- requests ---- */

@@ -260,6 +260,60 @@ static void malleable_signatures_are_refused(void **state)
 	expect(&der, TX_BAD_SIGNATURE, "somebody else's certificate");
 }
 
+/* A valid transaction around another certificate of the same owner's key. */
+static enum tx_reason with_certificate(X509 *x509, EVP_PKEY *signer, const EVP_MD *md)
+{
+	CLEANUP(buf_done) struct buf good = BUF_INIT(TX_DER_MAX);
+	CLEANUP(buf_done) struct buf der = BUF_INIT(TX_DER_MAX);
+	const struct tx tx = revocation();
+	struct tx_parts parts;
+	struct tx_cert_parts inner;
+	unsigned char *cert = NULL;
+	int len;
+	do { /* until chance makes it low-s, so that nothing but the row's fault is wrong */
+		OPENSSL_free(cert);
+		cert = NULL;
+		assert_true(X509_sign(x509, signer, md) > 0);
+		len = i2d_X509(x509, &cert);
+		assert_true(len > 0);
+	} while (tx_der_split_cert(cert, (size_t)len, &inner) &&
+		 !tx_der_signature_low(inner.signature, inner.signature_len));
+	txkit_sign(&owner, &tx, &good);
+	assert_true(tx_split(good.data, good.len, &parts, NULL));
+	parts.cert = cert;
+	parts.cert_len = (size_t)len;
+	assert_int_equal(tx_der_join(&parts, &der), IOTPKI_OK);
+	const enum tx_reason reason = judge(&der);
+	OPENSSL_free(cert);
+	return reason;
+}
+
+static void certificates_of_the_owner(void **state)
+{
+	(void)state;
+	X509 *x509 = X509_dup(owner.x509);
+	assert_non_null(x509);
+	assert_int_equal(with_certificate(x509, owner.key, EVP_sha256()), TX_OK);
+	assert_int_equal(with_certificate(x509, other.key, EVP_sha256()), TX_BAD_SIGNATURE);
+	assert_int_equal(with_certificate(x509, owner.key, EVP_sha384()), TX_BAD_ENCODING);
+	assert_int_equal(with_certificate(x509, owner.key, EVP_sha1()), TX_BAD_ENCODING);
+
+	X509_EXTENSION_free(X509_delete_ext(x509, 0));
+	assert_int_equal(with_certificate(x509, owner.key, EVP_sha256()), TX_BAD_ENCODING);
+	X509_free(x509);
+
+	/* Another key in it, with the key id that the signer names. */
+	x509 = X509_dup(owner.x509);
+	assert_non_null(x509);
+	assert_int_equal(X509_set_pubkey(x509, other.key), 1);
+	assert_int_equal(with_certificate(x509, other.key, EVP_sha256()), TX_BAD_SIGNATURE);
+	EVP_PKEY *p384 = EVP_EC_gen("P-384");
+	assert_int_equal(X509_set_pubkey(x509, p384), 1);
+	assert_int_equal(with_certificate(x509, owner.key, EVP_sha256()), TX_BAD_ENCODING);
+	EVP_PKEY_free(p384);
+	X509_free(x509);
+}
+
 /* The same content in BER that OpenSSL reads and DER forbids. */
 static void ber_is_refused(void **state)
 {
@@ -296,6 +350,7 @@ int main(void)
 		cmocka_unit_test(other_cms_is_refused),
 		cmocka_unit_test(additions_are_refused),
 		cmocka_unit_test(malleable_signatures_are_refused),
+		cmocka_unit_test(certificates_of_the_owner),
 		cmocka_unit_test(ber_is_refused),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);

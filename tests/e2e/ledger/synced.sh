@@ -15,7 +15,7 @@ strace -f -o "$work/trace" -e trace=openat,close,write,writev,pwrite64,pwritev,f
 
 # dirty: bytes written to the ledger that no finished sync covers. LMDB writes its two meta pages through
 # a descriptor of their own that is O_DSYNC: such a write is on the disk when it returns.
-awk '
+judge() { awk '
 function fd(   text) { text = $0; sub(/^[^(]*\(/, "", text); sub(/[^0-9].*/, "", text); return text + 0 }
 function failed() { return $0 ~ /= -1/ }
 /unfinished|resumed/		{ print "a call was cut in two: " $0; bad = 1; exit }
@@ -32,4 +32,14 @@ END {
 	if (!bad && acknowledged != 1000) { print "seen: " acknowledged " acknowledgements"; bad = 1 }
 	if (!bad) print "figure: ledger acknowledgements=1000 each_after_a_finished_sync=1000"
 	exit bad
-}' "$work/trace"
+}' "$1"; }
+judge "$work/trace"
+
+# The judge itself: traces in which a sync, or all of them, did not happen must not pass.
+grep -v fdatasync "$work/trace" > "$work/none"
+awk '/fdatasync/ && ++n == 500 { next } { print }' "$work/trace" > "$work/one_missing"
+sed '0,/fdatasync(\(.*\)= 0/s//fdatasync(\1= -1 EIO/' "$work/trace" > "$work/one_failed"
+for broken in none one_missing one_failed; do
+	cmp -s "$work/trace" "$work/$broken" && { echo "$broken changed nothing"; exit 1; }
+	if judge "$work/$broken" > "$work/said"; then echo "a trace with $broken passes"; exit 1; fi
+done

@@ -14,6 +14,7 @@
 #include "base/buf.h"
 #include "config/config.h"
 #include "config/config_node.h"
+#include "config/membership.h"
 
 #define PIN1 "sha256//AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
 #define PIN2 "sha256//AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
@@ -330,13 +331,34 @@ static void load_from_file(void **state)
 	assert_int_equal(config_load(path, &trust, &config, &detail), IOTPKI_ERR_NOT_FOUND);
 }
 
+/* What is shipped as an example is what it says: the defaults, and a list with one role. */
+static void examples(void **state)
+{
+	(void)state;
+	char path[512];
+	struct config config, bare;
+	struct iotpki_detail detail = { 0 };
+	const char *source = secure_getenv("TEST_SOURCE_DIR");
+	assert_non_null(source);
+	(void)snprintf(path, sizeof(path), "%s/../etc/iotpki.yaml", source);
+	if (config_load(path, NULL, &config, &detail) != IOTPKI_OK)
+		fail_msg("%u:%u: %s", detail.line, detail.column, detail.message);
+	assert_int_equal(config_parse("f", "version: 1\n", 11, &bare, NULL), IOTPKI_OK);
+	assert_memory_equal(&config, &bare, sizeof(config));
+	CLEANUP(membership_unrefp) struct membership *list = NULL;
+	(void)snprintf(path, sizeof(path), "%s/../etc/members.yaml", source);
+	if (membership_load(path, NULL, &list, &detail) != IOTPKI_OK)
+		fail_msg("%u:%u: %s", detail.line, detail.column, detail.message);
+	assert_true(membership_names_account(list, "pi"));
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(full_file),      cmocka_unit_test(default_values),
 		cmocka_unit_test(rows_of_errors), cmocka_unit_test(url_rows),
 		cmocka_unit_test(truncation),     cmocka_unit_test(warning_rows),
-		cmocka_unit_test(load_from_file),
+		cmocka_unit_test(load_from_file), cmocka_unit_test(examples),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

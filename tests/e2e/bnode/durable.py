@@ -4,8 +4,8 @@
 2. That shows nothing of power cuts (the page cache survives a kill), so with strace: between a request
    and its acknowledgement a sync of the ledger's data began and ended, and its meta page was written
    through a descriptor that syncs (O_DSYNC), for 1,000 transactions."""
-import json, os, random, re, shutil, signal, sys, threading
-from node import Answers, body, main, owner_of, post, tx_tool
+import json, os, random, re, shutil, signal, subprocess, sys, threading
+from node import BNODE, Answers, body, main, owner_of, post, tx_tool
 
 CONNECTIONS = 8
 KILLS = 50
@@ -83,6 +83,7 @@ def kills(folder, node):
         assert seen[:chain.acked - 1] == [t for _, t in chain.txs[1:chain.acked]]
     assert node.stop() == 0
     assert total > KILLS, total
+    subprocess.run([BNODE, "audit", "--dir", node.dir], check=True, stdout=subprocess.DEVNULL)
     print(f"figure: {total} acknowledged writes outlived {KILLS} kills")
 
 

@@ -2,9 +2,11 @@
 #include "fake/fake_node.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -222,7 +224,11 @@ static void *run_listener(void *context)
 {
 	struct fake_node *node = context;
 	for (;;) {
-		const int fd = accept4(node->listener, NULL, NULL, SOCK_CLOEXEC), on = 1;
+		int fd;
+		do { /* a test may use up all descriptors for a moment */
+			fd = accept4(node->listener, NULL, NULL, SOCK_CLOEXEC);
+		} while (fd < 0 && errno == EMFILE && sched_yield() == 0);
+		const int on = 1;
 		(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 		pthread_mutex_lock(&node->lock);
 		const bool stop =

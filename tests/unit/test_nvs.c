@@ -14,7 +14,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "format/json.h"
 #include "nvskit.h"
 
 /** Ask one node that plays this script. */
@@ -32,9 +31,10 @@ static void ask_script(const struct fake_script *script, int64_t timeout_ms,
 	fake_node_stop(node);
 }
 
-#define LINES_10     \
-	"X-Filler: " \
-	"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\n"
+#define LINE_64 "X-Filler: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\n"
+#define LINES_256 LINE_64 LINE_64 LINE_64 LINE_64
+#define LINES_1K LINES_256 LINES_256 LINES_256 LINES_256
+#define LINES_5K LINES_1K LINES_1K LINES_1K LINES_1K LINES_1K
 #define CHUNKED \
 	"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
 
@@ -196,7 +196,7 @@ static void answers_of_one_node(void **state)
 		  { .head = "HTTP/1.1 200 OK\r\n",
 		    .raw = true,
 		    .body = "",
-		    .tail = LINES_10,
+		    .tail = LINE_64,
 		    .end = FAKE_ENDLESS },
 		  false,
 		  IOTPKI_OUTCOME_MALFORMED },
@@ -206,6 +206,14 @@ static void answers_of_one_node(void **state)
 		    .body = "",
 		    .tail = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
 		    .end = FAKE_ENDLESS },
+		  false,
+		  IOTPKI_OUTCOME_MALFORMED },
+		{ "H05 header of 15 KiB",
+		  { .head = FAKE_OK LINES_5K LINES_5K LINES_5K },
+		  false,
+		  IOTPKI_OUTCOME_REGISTERED },
+		{ "H05 header of 17 KiB",
+		  { .head = FAKE_OK LINES_5K LINES_5K LINES_5K LINES_1K LINES_1K },
 		  false,
 		  IOTPKI_OUTCOME_MALFORMED },
 		{ "H05 folded header",
@@ -447,6 +455,27 @@ static void environment_is_ignored(void **state)
 	assert_true(stat(key_log, &status) != 0 || status.st_size == 0);
 }
 
+/** Through the resolver, and past the addresses of a name where nobody listens. */
+static void node_by_name(void **state)
+{
+	(void)state;
+	static const struct fake_script script = { 0 };
+	struct config config;
+	struct fake_node *node = nvskit_node(&script, &config, NVSKIT_PATIENT_MS);
+	const char *port = strrchr(config.nodes[0].url, ':');
+	assert_non_null(port);
+	char url[64];
+	(void)snprintf(url, sizeof(url), "https://localhost%.16s", port);
+	(void)snprintf(config.nodes[0].url, sizeof(config.nodes[0].url), "%s", url);
+	CLEANUP(nvs_freep) struct nvs *nvs = nvskit_new(&config);
+	struct iotpki_answer answers[IOTPKI_NODES_MAX];
+	assert_int_equal(nvs_ask_wait(nvs, NVSKIT_NAME, answers), IOTPKI_OK);
+	assert_int_equal(answers[0].outcome, IOTPKI_OUTCOME_REGISTERED);
+	nvs_free(nvs);
+	nvs = NULL;
+	fake_node_stop(node);
+}
+
 /** Not a packet leaves this machine to a node without a pin. */
 static void no_pin_beyond_this_machine(void **state)
 {
@@ -494,86 +523,6 @@ static void no_descriptor_left(void **state)
 	fake_node_stop(node);
 }
 
-/* ---- calls ---- */
-
-static void calls(void **state)
-{
-	(void)state;
-	static const struct {
-		const char *name;
-		struct fake_script script;
-		enum iotpki_outcome outcome;
-		int code;
-		const char *reason, *result;
-	} rows[] = {
-		{ "result",
-		  { .body = "{\"id\":\"@ID@\",\"result\":[{\"height\":1}]}" },
-		  IOTPKI_OUTCOME_REGISTERED,
-		  0,
-		  "",
-		  "[{\"height\":1}]" },
-		{ "refused",
-		  { .body = "{\"id\":\"@ID@\",\"error\":{\"code\":-32010,\"message\":\"\","
-			    "\"data\":{\"reason\":\"not-owner\"}}}" },
-		  IOTPKI_OUTCOME_MALFORMED,
-		  -32010,
-		  "not-owner",
-		  "" },
-		{ "not ready",
-		  { .head = "HTTP/1.1 503 No\r\n", .body = "" },
-		  IOTPKI_OUTCOME_NOT_READY,
-		  0,
-		  "",
-		  "" },
-		{ "gone", { .start = FAKE_CLOSE_AT_ONCE }, IOTPKI_OUTCOME_UNREACHABLE, 0, "", "" },
-		{ "silent", { .start = FAKE_SILENT }, IOTPKI_OUTCOME_UNREACHABLE, 0, "", "" },
-	};
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		struct config config;
-		struct fake_node *node = nvskit_node(&rows[i].script, &config, NVSKIT_PATIENT_MS);
-		struct nvs *nvs = nvskit_new(&config);
-		CLEANUP(nvs_reply_done) struct nvs_reply reply = { 0 };
-		const int64_t ms =
-			rows[i].script.start == FAKE_SILENT ? NVSKIT_SHORT_MS : NVSKIT_PATIENT_MS;
-		assert_int_equal(nvs_call(nvs, 0, "name_history", "[\"iot:x\"]", ms, &reply),
-				 IOTPKI_OK);
-		if (reply.outcome != rows[i].outcome || reply.code != rows[i].code ||
-		    strcmp(reply.reason, rows[i].reason) != 0 ||
-		    strcmp(buf_text(&reply.result), rows[i].result) != 0)
-			fail_msg("%s: %s %d %s %s", rows[i].name,
-				 iotpki_outcome_name(reply.outcome), reply.code, reply.reason,
-				 buf_text(&reply.result));
-		nvs_free(nvs);
-		fake_node_stop(node);
-	}
-}
-
-/** An answer to a call may be longer than one to a question. */
-static void long_history(void **state)
-{
-	(void)state;
-	CLEANUP(buf_done) struct buf body = BUF_INIT(NVS_CALL_MAX);
-	(void)buf_puts(&body, "{\"id\":\"@ID@\",\"result\":[0");
-	while (body.len < 2 * JSON_ANSWER_MAX)
-		(void)buf_puts(&body, ",123456789");
-	(void)buf_puts(&body, "]}");
-	const struct fake_script script = { .body = buf_text(&body) };
-	struct config config;
-	struct fake_node *node = nvskit_node(&script, &config, NVSKIT_PATIENT_MS);
-	CLEANUP(nvs_freep) struct nvs *nvs = nvskit_new(&config);
-	CLEANUP(nvs_reply_done) struct nvs_reply reply = { 0 };
-	assert_int_equal(nvs_call(nvs, 0, "name_history", "[\"iot:x\"]", NVSKIT_PATIENT_MS, &reply),
-			 IOTPKI_OK);
-	assert_int_equal(reply.outcome, IOTPKI_OUTCOME_REGISTERED);
-	assert_true(reply.result.len > 2 * JSON_ANSWER_MAX - 100);
-	struct iotpki_answer answers[IOTPKI_NODES_MAX];
-	assert_int_equal(nvs_ask_wait(nvs, NVSKIT_NAME, answers), IOTPKI_OK);
-	assert_int_equal(answers[0].outcome, IOTPKI_OUTCOME_MALFORMED);
-	nvs_free(nvs);
-	nvs = NULL;
-	fake_node_stop(node);
-}
-
 int main(void)
 {
 	(void)signal(SIGPIPE, SIG_IGN); /* the fake node's TLS writes to clients that left */
@@ -587,10 +536,9 @@ int main(void)
 		cmocka_unit_test(one_connection_for_many_questions),
 		cmocka_unit_test(node_closes_between_questions),
 		cmocka_unit_test(environment_is_ignored),
+		cmocka_unit_test(node_by_name),
 		cmocka_unit_test(no_pin_beyond_this_machine),
 		cmocka_unit_test(no_descriptor_left),
-		cmocka_unit_test(calls),
-		cmocka_unit_test(long_history),
 	};
 	const int failed = cmocka_run_group_tests(tests, NULL, NULL);
 	(void)unlink(key_log);

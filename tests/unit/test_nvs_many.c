@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "format/json.h"
 #include "nvs/transport.h"
 #include "nvskit.h"
 
@@ -324,6 +325,86 @@ static void no_question_without_a_nonce(void **state)
 	assert_int_equal(nvs_ask_wait(nvs, NVSKIT_NAME, answers), IOTPKI_ERR_IO);
 }
 
+/* ---- calls ---- */
+
+static void calls(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *name;
+		struct fake_script script;
+		enum iotpki_outcome outcome;
+		int code;
+		const char *reason, *result;
+	} rows[] = {
+		{ "result",
+		  { .body = "{\"id\":\"@ID@\",\"result\":[{\"height\":1}]}" },
+		  IOTPKI_OUTCOME_REGISTERED,
+		  0,
+		  "",
+		  "[{\"height\":1}]" },
+		{ "refused",
+		  { .body = "{\"id\":\"@ID@\",\"error\":{\"code\":-32010,\"message\":\"\","
+			    "\"data\":{\"reason\":\"not-owner\"}}}" },
+		  IOTPKI_OUTCOME_MALFORMED,
+		  -32010,
+		  "not-owner",
+		  "" },
+		{ "not ready",
+		  { .head = "HTTP/1.1 503 No\r\n", .body = "" },
+		  IOTPKI_OUTCOME_NOT_READY,
+		  0,
+		  "",
+		  "" },
+		{ "gone", { .start = FAKE_CLOSE_AT_ONCE }, IOTPKI_OUTCOME_UNREACHABLE, 0, "", "" },
+		{ "silent", { .start = FAKE_SILENT }, IOTPKI_OUTCOME_UNREACHABLE, 0, "", "" },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct config config;
+		struct fake_node *node = nvskit_node(&rows[i].script, &config, NVSKIT_PATIENT_MS);
+		struct nvs *nvs = nvskit_new(&config);
+		CLEANUP(nvs_reply_done) struct nvs_reply reply = { 0 };
+		const int64_t ms =
+			rows[i].script.start == FAKE_SILENT ? NVSKIT_SHORT_MS : NVSKIT_PATIENT_MS;
+		assert_int_equal(nvs_call(nvs, 0, "name_history", "[\"iot:x\"]", ms, &reply),
+				 IOTPKI_OK);
+		if (reply.outcome != rows[i].outcome || reply.code != rows[i].code ||
+		    strcmp(reply.reason, rows[i].reason) != 0 ||
+		    strcmp(buf_text(&reply.result), rows[i].result) != 0)
+			fail_msg("%s: %s %d %s %s", rows[i].name,
+				 iotpki_outcome_name(reply.outcome), reply.code, reply.reason,
+				 buf_text(&reply.result));
+		nvs_free(nvs);
+		fake_node_stop(node);
+	}
+}
+
+/** An answer to a call may be longer than one to a question. */
+static void long_history(void **state)
+{
+	(void)state;
+	CLEANUP(buf_done) struct buf body = BUF_INIT(NVS_CALL_MAX);
+	(void)buf_puts(&body, "{\"id\":\"@ID@\",\"result\":[0");
+	while (body.len < 2 * JSON_ANSWER_MAX)
+		(void)buf_puts(&body, ",123456789");
+	(void)buf_puts(&body, "]}");
+	const struct fake_script script = { .body = buf_text(&body) };
+	struct config config;
+	struct fake_node *node = nvskit_node(&script, &config, NVSKIT_PATIENT_MS);
+	CLEANUP(nvs_freep) struct nvs *nvs = nvskit_new(&config);
+	CLEANUP(nvs_reply_done) struct nvs_reply reply = { 0 };
+	assert_int_equal(nvs_call(nvs, 0, "name_history", "[\"iot:x\"]", NVSKIT_PATIENT_MS, &reply),
+			 IOTPKI_OK);
+	assert_int_equal(reply.outcome, IOTPKI_OUTCOME_REGISTERED);
+	assert_true(reply.result.len > 2 * JSON_ANSWER_MAX - 100);
+	struct iotpki_answer answers[IOTPKI_NODES_MAX];
+	assert_int_equal(nvs_ask_wait(nvs, NVSKIT_NAME, answers), IOTPKI_OK);
+	assert_int_equal(answers[0].outcome, IOTPKI_OUTCOME_MALFORMED);
+	nvs_free(nvs);
+	nvs = NULL;
+	fake_node_stop(node);
+}
+
 int main(void)
 {
 	(void)signal(SIGPIPE, SIG_IGN); /* the fake node's TLS writes to clients that left */
@@ -335,6 +416,8 @@ int main(void)
 		cmocka_unit_test(bad_arguments),
 		cmocka_unit_test(extra_descriptor),
 		cmocka_unit_test(no_question_without_a_nonce),
+		cmocka_unit_test(calls),
+		cmocka_unit_test(long_history),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,17 +6,19 @@ cd "$(dirname "$(readlink -f "$0")")/../.."
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# Names, sizes, owners and modes of what a demo could touch; the clone's own build folder and logs that other
-# programs of this machine write are not its business.
+# Users; names, sizes, owners, modes and times of what a demo could touch; its mounts and processes. The clone's own
+# build folder is not its business.
 snapshot() {
 	{
 		getent passwd
 		getent group
 		find /etc /usr/libexec /usr/lib/x86_64-linux-gnu/security /usr/sbin /usr/bin /usr/share/man/man8 /run /var/lib /var/log /home /mnt \
 			-xdev \( -path /run/user -o -path "$work" \) -prune -o -printf '%p %s %u %g %m %T@\n' 2>/dev/null | sort
-		find / /srv /opt /tmp /var /var/tmp /root -xdev -maxdepth 1 -printf '%p\n' | sort
+		find / /srv /opt /var /root -xdev -maxdepth 1 -printf '%p\n' | sort
+		# Others write here all the time; of ours there may be nothing.
+		find /tmp /var/tmp -xdev -maxdepth 1 \( -name '*iotpki*' -o -name install.log -o -name init.log \) -printf '%p\n' | sort
 		grep -c iotpki-private /proc/self/mounts || true
-		pgrep -fa 'iotpki-agent|iotpki-bnode|sshd_config.test' || true
+		ps -eo pid=,comm= | grep -E ' (iotpki-|sshd$)' || true
 	} > "$1"
 }
 

@@ -1,7 +1,7 @@
 /*
  * iotpki-authorized-keys as a whole process against /bin/true, in one run and interleaved
  * (design 14): sshd starts it for every key that anybody offers.
- * usage: bench_helper HELPER [RUNS]; root, since the helper trusts an agent of root alone.
+ * usage: BUILD=folder bench_helper [RUNS]; root, since the helper trusts an agent of root alone.
  */
 #include <fcntl.h>
 #include <spawn.h>
@@ -95,16 +95,19 @@ static int report(const struct candidate *candidate, int runs, double base_ms)
 
 int main(int argc, char **argv)
 {
-	if (argc < 2 || geteuid() != 0) {
-		fprintf(stderr, "usage: bench_helper HELPER [RUNS], as root\n");
-		return argc < 2 ? 2 : 77;
+	const char *build = getenv("BUILD");
+	if (build == NULL || geteuid() != 0) {
+		fprintf(stderr, "usage: BUILD=folder bench_helper [RUNS], as root\n");
+		return build == NULL ? 2 : 77;
 	}
-	int runs = argc > 2 ? (int)strtol(argv[2], NULL, 10) : RUNS_DEFAULT;
+	char helper[4096];
+	(void)snprintf(helper, sizeof(helper), "%s/sshd_plugin/iotpki-authorized-keys", build);
+	int runs = argc > 1 ? (int)strtol(argv[1], NULL, 10) : RUNS_DEFAULT;
 	runs = runs < 1 ? 1 : runs > RUNS_MAX ? RUNS_MAX : runs;
 	struct fake_agent agent;
 	fake_agent_start(&agent);
 	char *true_argv[] = { (char[]){ "/bin/true" }, NULL };
-	char *ask_argv[] = { argv[1],
+	char *ask_argv[] = { helper,
 			     (char[]){ "--socket" },
 			     agent.socket,
 			     (char[]){ "pi" },

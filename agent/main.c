@@ -236,6 +236,10 @@ static int start_up(struct start *start)
 	if (err != IOTPKI_OK)
 		return fail("--log", err, &detail, EXIT_USAGE);
 	log_set_sink(agent_log_sink(start->log));
+	if (start->helper == ACCESS_NO_UID)
+		log_write(LOG_LEVEL_WARNING,
+			  "event=no-such-user text=\"the user of --helper-user does not "
+			  "exist: only root may ask about keys\"");
 	const int log_fd = agent_log_fd(start->log);
 	if (log_fd >= 0 && geteuid() == 0 && fchown(log_fd, start->uid, start->gid) != 0)
 		return fail("--log", IOTPKI_ERR_IO, NULL, EXIT_PERMISSION);

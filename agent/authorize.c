@@ -37,9 +37,25 @@ static void log_clash(const struct job *job, size_t from)
 	log_write(LOG_LEVEL_WARNING, "%s", line.text);
 }
 
+/* Several names claim one key: the list says who comes first. Nobody waits for answers yet. */
+static void sort_by_list(struct job *job, size_t from, const struct membership *list)
+{
+	for (size_t i = 0; i < membership_count(list) && from < job->candidate_count; i++) {
+		const char *name = membership_at(list, i)->name;
+		for (size_t j = from; j < job->candidate_count; j++) {
+			if (strcmp(job->candidates[j].name, name) != 0)
+				continue;
+			const struct job_candidate first = job->candidates[from];
+			job->candidates[from++] = job->candidates[j];
+			job->candidates[j] = first;
+			break;
+		}
+	}
+}
+
 /*
  * Whose key this is (design 4.1): certificate keys first, so that no record can claim one of them;
- * then `ssh:` of entries in list order, then what records showed at the last refresh.
+ * then `ssh:` of entries and what records showed at the last refresh, in list order.
  */
 static bool add_key(struct authorize *authorize, struct job *job, const uint8_t *fingerprint)
 {
@@ -58,8 +74,10 @@ static bool add_key(struct authorize *authorize, struct job *job, const uint8_t 
 		if (lists_member(authorize->options.lists, name) != NULL &&
 		    !has_candidate(job, name, from))
 			good = job_add(job, name, fingerprint);
-	if (job->candidate_count - from > 1)
+	if (job->candidate_count - from > 1) {
+		sort_by_list(job, from, list);
 		log_clash(job, from);
+	}
 	return good && (job->candidate_count > from || job_add(job, "", fingerprint));
 }
 

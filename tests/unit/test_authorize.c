@@ -413,8 +413,8 @@ static void keys_of_records(void **state)
 	struct stage *stage = *state;
 	const uint8_t *key = people[STRANGER].cert.key.fingerprint;
 	struct known *known = authorize_known(stage->authorize);
-	known_set(known, people[ALICE].name, key);
 	known_set(known, people[BOB].name, key);
+	known_set(known, people[ALICE].name, key);
 	known_set(known, "nobody-of-the-list", key);
 	static const struct row none[] = {
 		{ "no record has it", KEY_OF("pi") "%s", "DENY hash-mismatch", 2, 0 },
@@ -426,6 +426,13 @@ static void keys_of_records(void **state)
 	};
 	run(stage, bob, ARRAY_LEN(bob));
 	assert_non_null(strstr(stage->answer, people[BOB].name));
+	/* Two have it: the first of the list. */
+	stage->ssh[ALICE] = key;
+	static const struct row both[] = {
+		{ "both have it", KEY_OF("pi") "%s", "ADMIT", 2, 2000 },
+	};
+	run(stage, both, ARRAY_LEN(both));
+	assert_non_null(strstr(stage->answer, people[ALICE].name));
 	/* A record cannot claim a key that is an entry's certificate key. */
 	known_set(known, people[BOB].name, people[ADA].cert.key.fingerprint);
 	static const struct row ada[] = {

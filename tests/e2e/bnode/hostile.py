@@ -121,10 +121,14 @@ def test(folder, node):
         s.close()
     assert answer(node, post(GOOD)) == 200
     assert node.stop() == 0
-    node.start("--request-seconds", "1")
+    node.start("--request-seconds", "1", "--listen", "https://127.0.0.1:0/")
     held = [node.connect() for _ in range(50)]
     for s in held:
         s.sendall(b"POST / HTTP/1.1\r\nHost: n\r\nContent-Le")
+    # A ClientHello that never ends, and a connection that never begins one.
+    held += [node.connect(port=node.more_ports[0]) for _ in range(20)]
+    for s in held[50:60]:
+        s.sendall(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\0" * 40)
     cut_in_time(node, held)
     assert answer(node, post(GOOD)) == 200
     # A half request must not hold up the end of the program.

@@ -19,16 +19,18 @@ class Node:
             pass_fds=[told], stderr=subprocess.DEVNULL)
         os.close(told)
         with os.fdopen(ready) as lines:
-            line = lines.readline() if select.select([ready], [], [], 30)[0] else ""
-        assert line.startswith("url=http://127.0.0.1:"), f"no ready line: {line!r}"
-        self.port = int(line.split(":")[2].split("/")[0])
+            # One line a listener; not to the end, for a wrapper may hold the other end open.
+            count = 1 + options.count("--listen")
+            told = [lines.readline() for _ in range(count)] if select.select([ready], [], [], 30)[0] else []
+        assert told and told[0].startswith("url=http://127.0.0.1:"), f"no ready line: {told!r}"
+        self.port, *self.more_ports = [int(line.split(":")[2].split("/")[0]) for line in told]
 
     def stop(self, number=signal.SIGTERM):
         self.process.send_signal(number)
         return self.process.wait(30)
 
-    def connect(self, timeout=20):
-        s = socket.create_connection(("127.0.0.1", self.port), timeout)
+    def connect(self, timeout=20, port=None):
+        s = socket.create_connection(("127.0.0.1", port or self.port), timeout)
         s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return s
 

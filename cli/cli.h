@@ -9,6 +9,8 @@
 
 #include <jansson.h>
 
+#include <iotpki/cert.h>
+
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/random.h"
@@ -124,6 +126,9 @@ bool cli_user_folder(struct cli *cli, const struct cli_arguments *arguments, con
 bool cli_time(struct cli *cli, const char *text, int64_t *unix_s_out);
 /** Whole of a file that the user named. */
 enum cli_exit cli_read(struct cli *cli, const char *path, struct buf *out);
+/** A certificate file (PEM), checked in full; pem_out gets it in canonical form. Says what is wrong. */
+enum cli_exit cli_read_cert(struct cli *cli, const char *path, struct iotpki_cert *cert_out,
+			    char pem_out[static IOTPKI_CERT_PEM_MAX]);
 /** Ask before something that cannot be undone; --yes answers. Not a terminal and no --yes: no. */
 bool cli_confirm(struct cli *cli, const struct cli_arguments *arguments, const char *format, ...)
 	PRINTF_LIKE(3, 4);

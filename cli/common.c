@@ -109,6 +109,27 @@ enum cli_exit cli_read(struct cli *cli, const char *path, struct buf *out)
 	return err == IOTPKI_OK ? CLI_OK : cli_fail(cli, err, &detail);
 }
 
+enum cli_exit cli_read_cert(struct cli *cli, const char *path, struct iotpki_cert *cert_out,
+			    char pem_out[static IOTPKI_CERT_PEM_MAX])
+{
+	CLEANUP(buf_done) struct buf pem = BUF_INIT(IOTPKI_CERT_PEM_MAX);
+	const enum cli_exit exit = cli_read(cli, path, &pem);
+	if (exit != CLI_OK)
+		return exit;
+	uint8_t der[IOTPKI_CERT_DER_MAX];
+	size_t len = sizeof(der);
+	struct iotpki_detail detail = { 0 };
+	enum iotpki_err err = iotpki_cert_from_pem(buf_text(&pem), pem.len, der, &len, &detail);
+	if (err == IOTPKI_OK)
+		err = iotpki_cert_check(der, len, cert_out, &detail);
+	if (err == IOTPKI_OK)
+		err = iotpki_cert_to_pem(der, len, pem_out, IOTPKI_CERT_PEM_MAX);
+	if (err == IOTPKI_OK)
+		return CLI_OK;
+	detail_where(&detail, path);
+	return cli_fail(cli, err, &detail);
+}
+
 bool cli_confirm(struct cli *cli, const struct cli_arguments *arguments, const char *format, ...)
 {
 	if (cli_flag(arguments, "yes"))

@@ -14,20 +14,10 @@ static enum cli_exit read_record(struct cli *cli, const struct cli_arguments *ar
 	const char *ssh = cli_value(arguments, "ssh");
 	if (path == NULL)
 		return cli_error(cli, CLI_USAGE, "--cert FILE is needed");
-	CLEANUP(buf_done) struct buf pem = BUF_INIT(IOTPKI_CERT_PEM_MAX);
-	const enum cli_exit exit = cli_read(cli, path, &pem);
+	char pem[IOTPKI_CERT_PEM_MAX];
+	const enum cli_exit exit = cli_read_cert(cli, path, cert, pem);
 	if (exit != CLI_OK)
 		return exit;
-
-	uint8_t der[IOTPKI_CERT_DER_MAX];
-	size_t len = sizeof(der);
-	struct iotpki_detail detail = { 0 };
-	enum iotpki_err err = iotpki_cert_from_pem(buf_text(&pem), pem.len, der, &len, &detail);
-	if (err == IOTPKI_OK)
-		err = iotpki_cert_check(der, len, cert, &detail);
-	detail_where(&detail, path);
-	if (err != IOTPKI_OK)
-		return cli_fail(cli, err, &detail);
 
 	*record = (struct iotpki_record){ .has_ssh = ssh != NULL };
 	memcpy(record->sha256, cert->sha256, sizeof(record->sha256));

@@ -44,8 +44,7 @@ static void describe(struct cli *cli, const struct identity *identity, const cha
 	time_format(cert->not_before_s, from);
 	time_format(cert->not_after_s, until);
 	const char *type = iotpki_sshkey_type_name(cert->key.type);
-	cli_print(cli,
-		  "name: %s\nfolder: %s\nsha256: %s\nkey: %s %s\nspki: %s\nvalid: %s to %s",
+	cli_print(cli, "name: %s\nfolder: %s\nsha256: %s\nkey: %s %s\nspki: %s\nvalid: %s to %s",
 		  cert->name, dir, sha256, type, fingerprint, owner, from, until);
 	cli_result(cli,
 		   json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "name", cert->name, "dir",

@@ -48,10 +48,6 @@ struct member_answer {
  */
 enum cli_exit member_ask(struct cli *cli, const struct config *config,
 			 const struct iotpki_cert *cert, struct member_answer *answer_out);
-/** A certificate file, checked in full. pem_out holds its canonical PEM. */
-enum cli_exit member_read_cert(struct cli *cli, const char *path, struct iotpki_cert *cert_out,
-			       char pem_out[static IOTPKI_CERT_PEM_MAX]);
-
 enum cli_exit member_add(struct cli *cli, const struct cli_arguments *arguments);
 enum cli_exit member_renew(struct cli *cli, const struct cli_arguments *arguments);
 enum cli_exit member_remove(struct cli *cli, const struct cli_arguments *arguments);

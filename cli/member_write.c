@@ -73,7 +73,7 @@ static enum cli_exit add_arguments(struct cli *cli, const struct cli_arguments *
 		return CLI_USAGE;
 	if (work->edit.ends_s <= cli->clock->now_s(cli->clock))
 		return cli_error(cli, CLI_USAGE, "--expires is in the past");
-	return member_read_cert(cli, cert, &work->cert, work->pem);
+	return cli_read_cert(cli, cert, &work->cert, work->pem);
 }
 
 enum cli_exit member_add(struct cli *cli, const struct cli_arguments *arguments)
@@ -106,7 +106,7 @@ static enum cli_exit renew_cert(struct cli *cli, const struct cli_arguments *arg
 {
 	const char *path = cli_value(arguments, "cert");
 	if (path != NULL) {
-		const enum cli_exit exit = member_read_cert(cli, path, &work->cert, work->pem);
+		const enum cli_exit exit = cli_read_cert(cli, path, &work->cert, work->pem);
 		if (exit != CLI_OK)
 			return exit;
 		if (strcmp(work->cert.name, member->name) != 0)

@@ -160,42 +160,14 @@ static enum iotpki_err read_jitter(struct yaml_reader *reader, const struct yaml
 	return config_read_duration(reader, value, key, target, detail);
 }
 
-/* A fixed array of words in struct config. */
-struct words {
-	char (*items)[CONFIG_WORD_MAX + 1];
-	size_t *count;
-	size_t max;
-	const char *what;
-};
-
-static enum iotpki_err read_word(struct yaml_reader *reader, const struct yaml_event *value,
-				 const struct yaml_key *key, void *target,
-				 struct iotpki_detail *detail)
-{
-	(void)reader;
-	(void)key;
-	const struct words *words = target;
-	if (*words->count == words->max)
-		return yaml_refuse(value, detail, "there may be at most %zu of these", words->max);
-	char *item = words->items[*words->count];
-	const enum iotpki_err err = config_take_word(value, words->what, item, detail);
-	if (err != IOTPKI_OK)
-		return err;
-	for (size_t i = 0; i < *words->count; i++)
-		if (strcmp(words->items[i], item) == 0)
-			return yaml_refuse(value, detail, "%s is there twice", item);
-	(*words->count)++;
-	return IOTPKI_OK;
-}
-
 static enum iotpki_err read_services(struct yaml_reader *reader, const struct yaml_event *value,
 				     const struct yaml_key *key, void *target,
 				     struct iotpki_detail *detail)
 {
 	struct config *config = &((struct draft *)target)->config;
-	struct words words = { config->soft_fail_services, &config->soft_fail_service_count,
-			       CONFIG_SERVICES_MAX, "the name of a service" };
-	return yaml_sequence(reader, value, read_word, key, &words, "services", detail);
+	struct config_words words = { config->soft_fail_services, &config->soft_fail_service_count,
+				      CONFIG_SERVICES_MAX, "the name of a service" };
+	return config_read_words(reader, value, key, &words, "services", detail);
 }
 
 static enum iotpki_err read_break_glass_users(struct yaml_reader *reader,
@@ -204,9 +176,9 @@ static enum iotpki_err read_break_glass_users(struct yaml_reader *reader,
 					      struct iotpki_detail *detail)
 {
 	struct config *config = &((struct draft *)target)->config;
-	struct words words = { config->break_glass_users, &config->break_glass_count,
-			       CONFIG_USERS_MAX, "the name of an account" };
-	return yaml_sequence(reader, value, read_word, key, &words, "accounts", detail);
+	struct config_words words = { config->break_glass_users, &config->break_glass_count,
+				      CONFIG_USERS_MAX, "the name of an account" };
+	return config_read_words(reader, value, key, &words, "accounts", detail);
 }
 
 static enum iotpki_err read_allow_users(struct yaml_reader *reader, const struct yaml_event *value,
@@ -214,9 +186,9 @@ static enum iotpki_err read_allow_users(struct yaml_reader *reader, const struct
 					struct iotpki_detail *detail)
 {
 	struct config *config = &((struct draft *)target)->config;
-	struct words words = { config->allow_users, &config->allow_user_count, CONFIG_USERS_MAX,
-			       "the name of an account" };
-	return yaml_sequence(reader, value, read_word, key, &words, "accounts", detail);
+	struct config_words words = { config->allow_users, &config->allow_user_count,
+				      CONFIG_USERS_MAX, "the name of an account" };
+	return config_read_words(reader, value, key, &words, "accounts", detail);
 }
 
 #define AT(field) .offset = offsetof(struct draft, config.field)

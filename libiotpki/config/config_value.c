@@ -110,3 +110,30 @@ enum iotpki_err config_take_word(const struct yaml_event *value, const char *wha
 	memcpy(out, value->text, value->len + 1);
 	return IOTPKI_OK;
 }
+
+static enum iotpki_err read_word(struct yaml_reader *reader, const struct yaml_event *value,
+				 const struct yaml_key *key, void *target,
+				 struct iotpki_detail *detail)
+{
+	(void)reader;
+	(void)key;
+	const struct config_words *list = target;
+	if (*list->count == list->max)
+		return yaml_refuse(value, detail, "there may be at most %zu of these", list->max);
+	char *word = list->words[*list->count];
+	const enum iotpki_err err = config_take_word(value, list->what, word, detail);
+	if (err != IOTPKI_OK)
+		return err;
+	for (size_t i = 0; i < *list->count; i++)
+		if (strcmp(list->words[i], word) == 0)
+			return yaml_refuse(value, detail, "%s is there twice", word);
+	(*list->count)++;
+	return IOTPKI_OK;
+}
+
+enum iotpki_err config_read_words(struct yaml_reader *reader, const struct yaml_event *value,
+				  const struct yaml_key *key, struct config_words *words,
+				  const char *many, struct iotpki_detail *detail)
+{
+	return yaml_sequence(reader, value, read_word, key, words, many, detail);
+}

@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "config/config.h"
 #include "format/yaml.h"
 
 /** "version: 1" and nothing else. */
@@ -20,3 +21,15 @@ bool config_word_valid(const char *text, size_t len);
 /** A word of at most CONFIG_WORD_MAX bytes into out. */
 enum iotpki_err config_take_word(const struct yaml_event *value, const char *what, char *out,
 				 struct iotpki_detail *detail) MUST_CHECK;
+
+/** Words of one kind in a fixed array of the caller's, each once. */
+struct config_words {
+	char (*words)[CONFIG_WORD_MAX + 1];
+	size_t *count;
+	size_t max;
+	const char *what; /* "the name of an account" */
+};
+/** A sequence of them; many is what it holds, for messages ("accounts"). */
+enum iotpki_err config_read_words(struct yaml_reader *reader, const struct yaml_event *value,
+				  const struct yaml_key *key, struct config_words *words,
+				  const char *many, struct iotpki_detail *detail) MUST_CHECK;

@@ -7,41 +7,15 @@
 #include "base/buf.h"
 #include "config/config_value.h"
 
-struct word_list {
-	char (*words)[CONFIG_WORD_MAX + 1];
-	size_t *count;
-	const char *what;
-};
-
-static enum iotpki_err read_word(struct yaml_reader *reader, const struct yaml_event *value,
-				 const struct yaml_key *key, void *target,
-				 struct iotpki_detail *detail)
-{
-	(void)reader;
-	(void)key;
-	const struct word_list *list = target;
-	if (*list->count == MEMBERSHIP_WORDS_MAX)
-		return yaml_refuse(value, detail, "there may be at most %d of these",
-				   MEMBERSHIP_WORDS_MAX);
-	char *word = list->words[*list->count];
-	const enum iotpki_err err = config_take_word(value, list->what, word, detail);
-	if (err != IOTPKI_OK)
-		return err;
-	for (size_t i = 0; i < *list->count; i++)
-		if (strcmp(list->words[i], word) == 0)
-			return yaml_refuse(value, detail, "%s is there twice", word);
-	(*list->count)++;
-	return IOTPKI_OK;
-}
-
 enum iotpki_err rights_read_users(struct yaml_reader *reader, const struct yaml_event *value,
 				  const struct yaml_key *key, void *target,
 				  struct iotpki_detail *detail)
 {
 	struct rights_draft *rights = target;
-	struct word_list list = { rights->users, &rights->user_count, "the name of an account" };
+	struct config_words words = { rights->users, &rights->user_count, MEMBERSHIP_WORDS_MAX,
+				      "the name of an account" };
 	rights->has_users = true;
-	return yaml_sequence(reader, value, read_word, key, &list, "accounts", detail);
+	return config_read_words(reader, value, key, &words, "accounts", detail);
 }
 
 enum iotpki_err rights_read_services(struct yaml_reader *reader, const struct yaml_event *value,
@@ -49,10 +23,10 @@ enum iotpki_err rights_read_services(struct yaml_reader *reader, const struct ya
 				     struct iotpki_detail *detail)
 {
 	struct rights_draft *rights = target;
-	struct word_list list = { rights->services, &rights->service_count,
-				  "the name of a service" };
+	struct config_words words = { rights->services, &rights->service_count,
+				      MEMBERSHIP_WORDS_MAX, "the name of a service" };
 	rights->has_services = true;
-	return yaml_sequence(reader, value, read_word, key, &list, "services", detail);
+	return config_read_words(reader, value, key, &words, "services", detail);
 }
 
 static enum iotpki_err read_option(struct yaml_reader *reader, const struct yaml_event *value,

@@ -122,6 +122,27 @@ static enum iotpki_err accept_list(struct lists *lists, struct membership **list
 	return err;
 }
 
+/* The files as they are, without a copy. */
+static struct membership *load_source(const struct lists *lists)
+{
+	struct membership *list = NULL;
+	struct iotpki_detail detail = { 0 };
+	char path[SNAPSHOT_PATH_MAX];
+	if (snapshot_path(path, lists->folder, SNAPSHOT_FILE) != IOTPKI_OK ||
+	    membership_load(path, &lists->options.trust, &list, &detail) != IOTPKI_OK)
+		return NULL;
+	return list;
+}
+
+/* No copy can be made, and none is needed: the list in force is the one in the files. */
+static bool is_in_force(const struct lists *lists)
+{
+	CLEANUP(membership_unrefp) struct membership *list = load_source(lists);
+	return list != NULL && lists->list != NULL &&
+	       memcmp(membership_digest(list), membership_digest(lists->list), IOTPKI_SHA256_LEN) ==
+		       0;
+}
+
 static enum iotpki_err reload_list(struct lists *lists, bool *changed_out,
 				   struct iotpki_detail *detail)
 {
@@ -131,6 +152,8 @@ static enum iotpki_err reload_list(struct lists *lists, bool *changed_out,
 	struct membership *list = NULL;
 	const enum iotpki_err err = same ? load_copy(lists, lists->accepted, &list, detail)
 					 : accept_list(lists, &list, detail);
+	if (err == IOTPKI_ERR_IO && lists->valid && is_in_force(lists))
+		return IOTPKI_OK;
 	if (err != IOTPKI_OK) {
 		lists->valid = false;
 		return err;
@@ -143,11 +166,8 @@ static enum iotpki_err reload_list(struct lists *lists, bool *changed_out,
 /* The state folder cannot be written: at a start the list itself is better than nobody. */
 static bool start_without_state(struct lists *lists)
 {
-	struct membership *list = NULL;
-	struct iotpki_detail detail = { 0 };
-	char path[SNAPSHOT_PATH_MAX];
-	if (snapshot_path(path, lists->folder, SNAPSHOT_FILE) != IOTPKI_OK ||
-	    membership_load(path, &lists->options.trust, &list, &detail) != IOTPKI_OK)
+	struct membership *list = load_source(lists);
+	if (list == NULL)
 		return false;
 	log_write(LOG_LEVEL_ERROR, "event=list-not-kept text=\"the list is in force but a restart "
 				   "would not have it\"");

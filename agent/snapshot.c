@@ -36,17 +36,50 @@ static int is_yaml(const struct dirent *entry)
 	return entry->d_name[0] != '.' && len > 5 && strcmp(entry->d_name + len - 5, ".yaml") == 0;
 }
 
+static enum iotpki_err refuse_folder(const char *path, const char *why,
+				     struct iotpki_detail *detail)
+{
+	(void)detail_set(detail, IOTPKI_ERR_PERMISSION, 0, 0, "%s", why);
+	detail_where(detail, path);
+	return IOTPKI_ERR_PERMISSION;
+}
+
+/* As membership_load() judges it: what it will read is our copy, whose folder is always good. */
+static enum iotpki_err judge_folder(int fd, const char *path, const struct fs_trust *trust,
+				    struct iotpki_detail *detail)
+{
+	struct stat st;
+	if (trust == NULL)
+		return IOTPKI_OK;
+	if (fstat(fd, &st) != 0)
+		return IOTPKI_ERR_IO;
+	if ((st.st_uid == trust->owner || (trust->also_root && st.st_uid == 0)) &&
+	    (st.st_mode & trust->forbidden & 0022) == 0)
+		return IOTPKI_OK;
+	return refuse_folder(path, "others may write in this folder; chown and chmod it", detail);
+}
+
 /* The files of folder/members.d in name order; no such folder: none. */
-static enum iotpki_err list_names(const char *folder, struct names *names)
+static enum iotpki_err list_names(const char *folder, const struct fs_trust *trust,
+				  struct names *names, struct iotpki_detail *detail)
 {
 	*names = (struct names){ 0 };
 	char path[SNAPSHOT_PATH_MAX];
-	const enum iotpki_err err = snapshot_path(path, folder, SNAPSHOT_FOLDER);
+	enum iotpki_err err = snapshot_path(path, folder, SNAPSHOT_FOLDER);
 	if (err != IOTPKI_OK)
 		return err;
-	const int count = scandir(path, &names->entries, is_yaml, alphasort);
+	CLEANUP(fs_close)
+	const int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0 && errno == ENOENT)
+		return IOTPKI_OK;
+	if (fd < 0)
+		return refuse_folder(path, "cannot be read as a folder", detail);
+	err = judge_folder(fd, path, trust, detail);
+	if (err != IOTPKI_OK)
+		return err;
+	const int count = scandirat(fd, ".", &names->entries, is_yaml, alphasort);
 	if (count < 0)
-		return errno == ENOENT ? IOTPKI_OK : IOTPKI_ERR_IO;
+		return IOTPKI_ERR_IO;
 	names->count = (size_t)count;
 	return names->count <= FILES_MAX ? IOTPKI_OK : IOTPKI_ERR_LIMIT;
 }
@@ -77,6 +110,26 @@ static ssize_t read_some(int fd, char data[static CHUNK])
 	return len < 0 ? -1 : (ssize_t)used;
 }
 
+static bool same_version(const struct stat *a, const struct stat *b)
+{
+	return a->st_size == b->st_size && a->st_mtim.tv_sec == b->st_mtim.tv_sec &&
+	       a->st_mtim.tv_nsec == b->st_mtim.tv_nsec && a->st_ctim.tv_sec == b->st_ctim.tv_sec &&
+	       a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
+}
+
+/* Half of one version and half of the next is nobody's list. */
+static enum iotpki_err check_version(int fd, const struct stat *before, const char *path,
+				     struct iotpki_detail *detail)
+{
+	struct stat after;
+	if (fstat(fd, &after) == 0 && same_version(before, &after))
+		return IOTPKI_OK;
+	(void)detail_set(detail, IOTPKI_ERR_IO, 0, 0,
+			 "was changed while it was read; load it again");
+	detail_where(detail, path);
+	return IOTPKI_ERR_IO;
+}
+
 static enum iotpki_err copy_file(const char *from, const struct fs_trust *trust, const char *to,
 				 struct iotpki_detail *detail)
 {
@@ -86,7 +139,8 @@ static enum iotpki_err copy_file(const char *from, const struct fs_trust *trust,
 		return err;
 	CLEANUP(fs_close)
 	const int out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-	bool good = out >= 0;
+	struct stat before;
+	bool good = out >= 0 && fstat(in, &before) == 0;
 	char data[CHUNK];
 	ssize_t len = 1;
 	while (good && len > 0) {
@@ -94,7 +148,7 @@ static enum iotpki_err copy_file(const char *from, const struct fs_trust *trust,
 		good = len >= 0 && write_all(out, data, (size_t)len);
 	}
 	if (good && fsync(out) == 0)
-		return IOTPKI_OK;
+		return check_version(in, &before, from, detail);
 	(void)detail_set(detail, IOTPKI_ERR_IO, 0, 0, "cannot be copied: %s", strerror(errno));
 	detail_where(detail, to);
 	return IOTPKI_ERR_IO;
@@ -122,7 +176,7 @@ static enum iotpki_err copy_folder(const char *source, const struct fs_trust *tr
 				   const char *target, struct iotpki_detail *detail)
 {
 	CLEANUP(names_done) struct names names = { 0 };
-	enum iotpki_err err = list_names(source, &names);
+	enum iotpki_err err = list_names(source, trust, &names, detail);
 	char folder[SNAPSHOT_PATH_MAX], from[SNAPSHOT_PATH_MAX], to[SNAPSHOT_PATH_MAX];
 	if (err == IOTPKI_OK)
 		err = snapshot_path(folder, target, SNAPSHOT_FOLDER);
@@ -200,8 +254,9 @@ bool snapshot_same(const char *source, const struct fs_trust *trust, const char 
 {
 	CLEANUP(names_done) struct names left = { 0 };
 	CLEANUP(names_done) struct names right = { 0 };
-	if (list_names(source, &left) != IOTPKI_OK || list_names(copy, &right) != IOTPKI_OK ||
-	    left.count != right.count || !same_relative(source, trust, copy, SNAPSHOT_FILE))
+	if (list_names(source, trust, &left, NULL) != IOTPKI_OK ||
+	    list_names(copy, NULL, &right, NULL) != IOTPKI_OK || left.count != right.count ||
+	    !same_relative(source, trust, copy, SNAPSHOT_FILE))
 		return false;
 	for (size_t i = 0; i < left.count; i++) {
 		char relative[sizeof(SNAPSHOT_FOLDER) + 257];
@@ -256,7 +311,7 @@ void snapshot_remove(const char *folder)
 	if (snapshot_path(path, folder, SNAPSHOT_FOLDER) != IOTPKI_OK)
 		return;
 	CLEANUP(names_done) struct names names = { 0 };
-	if (list_names(folder, &names) == IOTPKI_OK)
+	if (list_names(folder, NULL, &names, NULL) == IOTPKI_OK)
 		for (size_t i = 0; i < names.count; i++)
 			if (snapshot_path(inner, path, names.entries[i]->d_name) == IOTPKI_OK)
 				(void)unlink(inner);

@@ -8,7 +8,10 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <fcntl.h>
+#include <signal.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "agent/lists.h"
@@ -180,6 +183,66 @@ static void who_owns_the_file(void **state)
 	assert_true(has(stage, &alice) && !has(stage, &bob));
 }
 
+/* Whoever can write in members.d could put an old file of root's back there. */
+static void who_may_write_the_folder(void **state)
+{
+	struct stage *stage = *state;
+	CLEANUP(buf_done) struct buf text = BUF_INIT(1 << 20);
+	struct lists_change change;
+	struct iotpki_detail detail;
+	char folder[160], moved[160];
+	(void)snprintf(folder, sizeof(folder), "%s/members.d", stage->kit.folder);
+	(void)snprintf(moved, sizeof(moved), "%s/elsewhere", stage->kit.folder);
+	start(stage);
+	assert_int_equal(mkdir(folder, 0755), 0);
+	(void)buf_puts(&text, "version: 1\nmembers:\n");
+	agentkit_put_entry(&bob, &text);
+	write_text(stage, "members.d/more.yaml", buf_text(&text));
+	assert_int_equal(chmod(folder, 0777), 0);
+	assert_int_equal(reload(stage, &change, &detail), IOTPKI_ERR_PERMISSION);
+	assert_string_equal(detail.where, folder);
+	assert_true(has(stage, &alice) && !has(stage, &bob));
+	assert_int_equal(chmod(folder, 0755), 0);
+	assert_int_equal(rename(folder, moved), 0);
+	assert_int_equal(symlink(moved, folder), 0);
+	assert_int_equal(reload(stage, &change, &detail), IOTPKI_ERR_PERMISSION);
+	assert_false(has(stage, &bob));
+	assert_int_equal(unlink(folder), 0);
+	assert_int_equal(rename(moved, folder), 0);
+	assert_int_equal(reload(stage, &change, &detail), IOTPKI_OK);
+	assert_true(has(stage, &bob));
+	/* What was accepted is not believed any more either once its folder is not. */
+	assert_int_equal(chmod(folder, 0777), 0);
+	assert_int_equal(reload(stage, &change, &detail), IOTPKI_ERR_PERMISSION);
+	assert_false(lists_valid(stage->lists));
+}
+
+/* Half of one version and half of the next is nobody's list. */
+static void written_while_it_is_copied(void **state)
+{
+	struct stage *stage = *state;
+	struct iotpki_detail detail = { 0 };
+	char fresh[SNAPSHOT_PATH_MAX];
+	assert_int_equal(snapshot_path(fresh, stage->kit.state, "members.new"), IOTPKI_OK);
+	const pid_t child = fork();
+	assert_true(child >= 0);
+	if (child == 0) {
+		const int fd = open(stage->kit.members, O_WRONLY | O_APPEND | O_CLOEXEC);
+		for (size_t i = 0; fd >= 0 && i < 4000000; i++)
+			if (write(fd, "\n", 1) != 1)
+				break;
+		_exit(0);
+	}
+	/* The writer runs while the copy waits for the disk; once would do on an idle machine. */
+	enum iotpki_err err = IOTPKI_OK;
+	for (int i = 0; i < 1000 && err == IOTPKI_OK; i++)
+		err = snapshot_take(stage->kit.folder, &stage->options.trust, fresh, &detail);
+	assert_int_equal(kill(child, SIGKILL), 0);
+	assert_int_equal(waitpid(child, NULL, 0), child);
+	assert_int_equal(err, IOTPKI_ERR_IO);
+	assert_string_equal(detail.where, stage->kit.members);
+}
+
 /* What cannot be kept does not take effect; at a start it does, since the other choice is nobody. */
 static void state_that_cannot_be_written(void **state)
 {
@@ -195,6 +258,11 @@ static void state_that_cannot_be_written(void **state)
 	assert_true(has(stage, &alice) && !has(stage, &bob));
 	start(stage);
 	assert_true(has(stage, &bob) && lists_valid(stage->lists));
+	/* A reload that brings nothing new takes nothing away. */
+	assert_int_equal(lists_deny(stage->lists, bob.name), IOTPKI_OK);
+	assert_int_equal(reload(stage, &change, &detail), IOTPKI_OK);
+	assert_true(!change.list && lists_valid(stage->lists));
+	assert_true(lists_denied(stage->lists, bob.name));
 	assert_int_equal(rename(moved, stage->kit.state), 0);
 }
 
@@ -315,6 +383,8 @@ int main(void)
 		ROW(the_last_good_list_stays),
 		ROW(no_list_at_all_is_nobody),
 		ROW(who_owns_the_file),
+		ROW(who_may_write_the_folder),
+		ROW(written_while_it_is_copied),
 		ROW(state_that_cannot_be_written),
 		ROW(several_files),
 		ROW(the_configuration),

@@ -11,9 +11,9 @@ struct question {
 	char name[IOTPKI_NAME_MAX + 1];
 	struct nvs_question *nvs; /* in flight at the client */
 	bool sent;
-	bool finished; /* deadline seen */
-	bool dropped;  /* for nobody but those who wait already */
-	int64_t sent_ms;
+	bool finished;   /* deadline seen */
+	bool dropped;    /* for nobody but those who wait already */
+	int64_t sent_ms; /* boot-time clock */
 	struct questions_waiter *waiters;
 	struct questions_waiter *cursor; /* the next to be called while waiters are called */
 	size_t count;
@@ -30,6 +30,13 @@ struct questions {
 static int64_t now_ms(const struct questions *questions)
 {
 	return questions->options.clock->mono_ms(questions->options.clock);
+}
+
+/* An age, not a timeout: what was said before a suspend is old after it. */
+static int64_t age_ms_since(const struct questions *questions, int64_t boottime_ms)
+{
+	const struct clock *clock = questions->options.clock;
+	return clock->boottime_ms(clock) - boottime_ms;
 }
 
 static void unlink_question(struct question *question)
@@ -73,8 +80,8 @@ static bool may_be_joined(const struct question *question)
 		return false;
 	if (!question->sent)
 		return true;
-	const int64_t age_ms = now_ms(question->questions) - question->sent_ms;
-	if (age_ms >= question->questions->options.positive_ttl_ms)
+	if (age_ms_since(question->questions, question->sent_ms) >=
+	    question->questions->options.positive_ttl_ms)
 		return false;
 	return !question->finished || is_positive(question);
 }
@@ -125,15 +132,15 @@ static void send_question(struct question *question)
 {
 	struct questions *questions = question->questions;
 	question->sent = true;
-	question->sent_ms = now_ms(questions);
+	question->sent_ms = questions->options.clock->boottime_ms(questions->options.clock);
 	const enum iotpki_err err = questions->options.nvs.ask(
 		questions->options.nvs.nvs, question->name, take_answers, question, &question->nvs);
 	if (err == IOTPKI_OK)
 		return;
-	/* The client could not even start: no node was reached. */
+	/* What this machine could not even ask says nothing about the nodes: soft-fail must not forgive it. */
 	struct iotpki_answer answers[IOTPKI_NODES_MAX] = { 0 };
 	for (size_t i = 0; i < question->count; i++)
-		answers[i].outcome = IOTPKI_OUTCOME_UNREACHABLE;
+		answers[i].outcome = IOTPKI_OUTCOME_MALFORMED;
 	question->nvs = NULL;
 	take_answers(question, answers, question->count, true);
 }

@@ -45,9 +45,15 @@ static int64_t fake_mono_ms(const struct clock *clock)
 	return ((const struct clock_fake *)clock)->mono_ms;
 }
 
+static int64_t fake_boottime_ms(const struct clock *clock)
+{
+	const struct clock_fake *fake = (const struct clock_fake *)clock;
+	return fake->mono_ms + fake->suspended_ms;
+}
+
 void clock_fake_init(struct clock_fake *fake, int64_t now_s)
 {
-	*fake = (struct clock_fake){ .clock = { fake_now_s, fake_mono_ms, fake_mono_ms },
+	*fake = (struct clock_fake){ .clock = { fake_now_s, fake_mono_ms, fake_boottime_ms },
 				     .now_s = now_s,
 				     .mono_ms = 1000 };
 }

@@ -20,6 +20,7 @@ struct clock_fake {
 	struct clock clock; /* must stay the first member */
 	int64_t now_s;
 	int64_t mono_ms;
+	int64_t suspended_ms; /* what the boot-time clock is ahead of mono */
 };
 void clock_fake_init(struct clock_fake *fake, int64_t now_s);
 /** Wall clock and timers go on together. */

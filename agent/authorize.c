@@ -14,6 +14,12 @@ struct authorize {
 	struct authorize_counts counts;
 };
 
+/* What was recent before a suspend is not after it. */
+static int64_t age_clock_ms(const struct authorize *authorize)
+{
+	return authorize->options.clock->boottime_ms(authorize->options.clock);
+}
+
 /* ---- candidates ---- */
 
 static bool has_candidate(const struct job *job, const char *name, size_t from)
@@ -99,7 +105,7 @@ static bool add_shown_keys(struct authorize *authorize, struct job *job, const c
 
 static bool add_recent_keys(struct authorize *authorize, struct job *job)
 {
-	const int64_t now_ms = authorize->options.clock->mono_ms(authorize->options.clock);
+	const int64_t now_ms = age_clock_ms(authorize);
 	const struct recent_entry *entry = recent_next(&authorize->recent, job->user, now_ms, NULL);
 	for (; entry != NULL; entry = recent_next(&authorize->recent, job->user, now_ms, entry))
 		if (!job_add(job, entry->name, entry->fingerprint))
@@ -123,7 +129,7 @@ static bool add_members(struct authorize *authorize, struct job *job)
 	const struct membership *list = lists_membership(authorize->options.lists);
 	if (list == NULL)
 		return false;
-	const int64_t now_ms = authorize->options.clock->mono_ms(authorize->options.clock);
+	const int64_t now_ms = age_clock_ms(authorize);
 	const struct recent_entry *entry = recent_next(&authorize->recent, job->user, now_ms, NULL);
 	for (; entry != NULL; entry = recent_next(&authorize->recent, job->user, now_ms, entry))
 		if (!has_candidate(job, entry->name, 0) &&
@@ -217,7 +223,7 @@ static void answer_admit(struct authorize *authorize, const struct job *job,
 	put_fingerprint(answer, result);
 	if (job->verb == FRAME_AUTHORIZE_KEY)
 		recent_add(&authorize->recent, job->user, member->name, result->hash,
-			   authorize->options.clock->mono_ms(authorize->options.clock));
+			   age_clock_ms(authorize));
 }
 
 static void answer_refusal(const struct authorize *authorize, const struct job *job,

@@ -136,8 +136,28 @@ static void decide_candidate(struct job_candidate *candidate, const struct quest
 	questions_leave(&candidate->waiter);
 }
 
+/* A list that changed or a name that was denied while others were waited for counts at once. */
+static void judge_again(struct job *job)
+{
+	for (size_t i = 0; i < job->candidate_count; i++) {
+		struct job_candidate *candidate = &job->candidates[i];
+		if (!candidate->final || candidate->decision.verdict != IOTPKI_ADMIT)
+			continue;
+		const struct judge_case peer = case_of(candidate);
+		struct iotpki_decision now;
+		if (!judge_list_alone(&job->jobs->options.judge, &peer, &now))
+			continue;
+		candidate->decision.verdict = now.verdict;
+		candidate->decision.reason = now.reason;
+	}
+}
+
 static void check(struct job *job)
 {
+	if (job_result(job) == NULL)
+		return;
+	judge_again(job);
+	/* It may be open again: another of the group may still be admitted. */
 	if (job_result(job) == NULL)
 		return;
 	job->jobs->options.finish(job->jobs->options.context, job);
@@ -168,11 +188,16 @@ static void start_candidate(struct job_candidate *candidate)
 		questions_join(jobs->options.questions, candidate->name, &candidate->waiter);
 	questions_view(&candidate->waiter, &view);
 	if (err != IOTPKI_OK) {
-		/* No room to ask: as if no node could be reached. */
-		static const struct iotpki_answer pending[IOTPKI_NODES_MAX];
-		view = (struct questions_view){ candidate->name, pending,
+		/* No room to ask: that is no node's silence, which soft-fail may forgive. */
+		struct iotpki_answer unasked[IOTPKI_NODES_MAX] = { 0 };
+		for (size_t i = 0; i < ARRAY_LEN(unasked); i++)
+			unasked[i].outcome = IOTPKI_OUTCOME_MALFORMED;
+		view = (struct questions_view){ candidate->name, unasked,
 						lists_config(jobs->options.judge.lists)->node_count,
 						true, false };
+		judge_decide(&jobs->options.judge, &peer, &view, &candidate->decision);
+		candidate->final = true;
+		return;
 	}
 	decide_candidate(candidate, &view);
 }

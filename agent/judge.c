@@ -13,12 +13,26 @@ static bool soft_fail(const struct config *config, const struct member *member, 
 	return false;
 }
 
+/*
+ * The entry that is judged. A key that is another entry's certificate key is that entry's alone
+ * (design 4.1), also if it became so only after it was found by a record or among the recent ones.
+ */
+static const struct member *member_of(const struct judge *judge, const struct judge_case *peer)
+{
+	if (peer->name[0] == '\0')
+		return NULL;
+	const struct member *member = lists_member(judge->lists, peer->name);
+	if (member == NULL || peer->presented != IOTPKI_PRESENTED_KEY || peer->hash == NULL)
+		return member;
+	const struct member *owner = membership_by_key(lists_membership(judge->lists), peer->hash);
+	return owner == NULL || owner == member ? member : NULL;
+}
+
 void judge_decide(const struct judge *judge, const struct judge_case *peer,
 		  const struct questions_view *view, struct iotpki_decision *decision_out)
 {
 	const struct config *config = lists_config(judge->lists);
-	const struct member *member =
-		peer->name[0] == '\0' ? NULL : lists_member(judge->lists, peer->name);
+	const struct member *member = member_of(judge, peer);
 	struct iotpki_decide_input input = { 0 };
 	membership_fill(member, config, peer->user, peer->service != NULL ? peer->service : "",
 			&input);

@@ -110,10 +110,17 @@ static void learn_key(const struct refresh *refresh, const struct questions_view
 {
 	const struct member *member = lists_member(refresh->options.judge.lists, view->name);
 	const uint8_t *fingerprint = NULL;
-	for (size_t i = 0; i < view->count && fingerprint == NULL; i++)
-		if (view->answers[i].outcome == IOTPKI_OUTCOME_REGISTERED &&
-		    view->answers[i].record.has_ssh)
+	bool registered = false;
+	for (size_t i = 0; i < view->count && fingerprint == NULL; i++) {
+		if (view->answers[i].outcome != IOTPKI_OUTCOME_REGISTERED)
+			continue;
+		registered = true;
+		if (view->answers[i].record.has_ssh)
 			fingerprint = view->answers[i].record.ssh;
+	}
+	/* Silence says nothing of the record: an outage at this moment must not lock its key out. */
+	if (member != NULL && !registered)
+		return;
 	if (member == NULL || (fingerprint != NULL && member->ssh != NULL &&
 			       memcmp(fingerprint, member->ssh, IOTPKI_SHA256_LEN) == 0))
 		fingerprint = NULL;

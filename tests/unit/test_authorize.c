@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "agent/authorize.h"
+#include "agent/refresh.h"
 #include "base/parse.h"
 #include "e2e/agent/agentkit.h"
 
@@ -74,8 +75,8 @@ static void take_answer(void *context, uint64_t connection, const struct frame_a
 	stage->answered++;
 }
 
-/* Answers whatever is asked, as the B-node of the stage sees it. */
-static void pump(struct stage *stage)
+/* Answers what is asked about somebody (WHO_COUNT: anybody), as the B-node of the stage sees it. */
+static void pump_only(struct stage *stage, enum who only)
 {
 	while (questions_work(stage->questions, 1000))
 		continue;
@@ -86,6 +87,8 @@ static void pump(struct stage *stage)
 		enum who who = ALICE;
 		while (who < STRANGER && strcmp(people[who].name, question->name) != 0)
 			who++;
+		if (only != WHO_COUNT && who != only)
+			continue;
 		struct iotpki_answer answer = { .outcome = stage->outcomes[who],
 						.ends_s = NOW_S + 86400,
 						.tip_s = NOW_S,
@@ -100,6 +103,11 @@ static void pump(struct stage *stage)
 		question->open = false;
 		question->answer(question->context, &answer, 1, true);
 	}
+}
+
+static void pump(struct stage *stage)
+{
+	pump_only(stage, WHO_COUNT);
 }
 
 static void put_person(struct buf *out, enum who who, const char *role, const char *more,
@@ -118,7 +126,8 @@ static void put_person(struct buf *out, enum who who, const char *role, const ch
 	(void)buf_puts(out, date + strlen("2027-06-30"));
 }
 
-static void write_list(struct stage *stage)
+/* more: whoever is added behind them, denied; WHO_COUNT: nobody. */
+static void write_list_with(struct stage *stage, enum who more)
 {
 	CLEANUP(buf_done) struct buf entries = BUF_INIT(1 << 20);
 	char ssh[128];
@@ -129,7 +138,22 @@ static void write_list(struct stage *stage)
 	put_person(&entries, DAVE, "peer", "", "2027-06-30");
 	put_person(&entries, ERIN, "operator", "", "2020-06-30");
 	put_person(&entries, ADA, "operator", ssh, "2027-06-30");
+	if (more != WHO_COUNT)
+		put_person(&entries, more, "operator", "    denied: yes\n", "2027-06-30");
 	agentkit_members(&stage->kit, buf_text(&entries));
+}
+
+static void write_list(struct stage *stage)
+{
+	write_list_with(stage, WHO_COUNT);
+}
+
+static void reload(struct stage *stage)
+{
+	struct lists_change change;
+	struct iotpki_detail detail = { 0 };
+	if (lists_reload(stage->lists, &change, &detail) != IOTPKI_OK)
+		fail_msg("%s", detail.message);
 }
 
 static int setup(void **state)
@@ -358,6 +382,12 @@ static void accounts_by_recent_keys(void **state)
 		{ "alice offers again", KEY_OF("pi") "%a", "ADMIT", 0, 0 },
 	};
 	run(stage, before, ARRAY_LEN(before));
+	stage->clock.suspended_ms += 120000;
+	static const struct row slept[] = {
+		{ "slept over it", USER_OF("pi", "account") "authinfo=\n", "DENY no-proof", 0, 0 },
+		{ "alice offers once more", KEY_OF("pi") "%a", "ADMIT", 1, 0 },
+	};
+	run(stage, slept, ARRAY_LEN(slept));
 	stage->outcomes[ALICE] = IOTPKI_OUTCOME_REVOKED;
 	static const struct row revoked[] = {
 		{ "revoked meanwhile", USER_OF("pi", "account") "authinfo=\n", "DENY revoked", 1,
@@ -444,6 +474,78 @@ static void keys_of_records(void **state)
 	assert_null(known_next(known, key, known_next(known, key, NULL)));
 }
 
+/* A key that became another entry's own is that entry's alone, whatever was known of it before. */
+static void key_that_got_an_entry(void **state)
+{
+	struct stage *stage = *state;
+	const uint8_t *key = people[STRANGER].cert.key.fingerprint;
+	known_set(authorize_known(stage->authorize), people[BOB].name, key);
+	stage->ssh[BOB] = key;
+	static const struct row before[] = {
+		{ "bob's record claims it", KEY_OF("pi") "%s", "ADMIT", 1, 0 },
+	};
+	run(stage, before, ARRAY_LEN(before));
+	clock_fake_advance(&stage->clock, 2000);
+	send_request(stage, USER_OF("pi", "session") SHOWN "%S;\n");
+	write_list_with(stage, STRANGER);
+	reload(stage);
+	pump(stage);
+	check(stage, "asked before the list changed", "DENY not-member");
+	static const struct row after[] = {
+		{ "by the list", KEY_OF("pi") "%s", "DENY member-denied", 0, 0 },
+		{ "by the recent key", USER_OF("pi", "account") "authinfo=\n", "DENY not-member", 0,
+		  0 },
+	};
+	run(stage, after, ARRAY_LEN(after));
+}
+
+/* Denied while another key of the same request was still waited for. */
+static void denied_in_between(void **state)
+{
+	struct stage *stage = *state;
+	send_request(stage, USER_OF("pi", "session") SHOWN "%A;publickey %B;\n");
+	pump_only(stage, ALICE);
+	assert_int_equal(stage->answered, 0);
+	assert_int_equal(lists_deny(stage->lists, people[ALICE].name), IOTPKI_OK);
+	pump(stage);
+	assert_int_equal(stage->answered, 1);
+	check(stage, "denied meanwhile", "DENY member-denied");
+}
+
+/* A refresh without an answer learns nothing, also not that a record has no key any more. */
+static void refresh_without_an_answer(void **state)
+{
+	struct stage *stage = *state;
+	const uint8_t *key = people[STRANGER].cert.key.fingerprint;
+	const struct refresh_options options = { { stage->lists, &stage->clock.clock },
+						 random_system(),
+						 stage->questions,
+						 authorize_known(stage->authorize) };
+	static const struct {
+		const char *name;
+		enum iotpki_outcome outcome;
+		bool in_record, known;
+	} rows[] = {
+		{ "the record has a key", IOTPKI_OUTCOME_REGISTERED, true, true },
+		{ "no answer", IOTPKI_OUTCOME_UNREACHABLE, true, true },
+		{ "the record has none", IOTPKI_OUTCOME_REGISTERED, false, false },
+	};
+	CLEANUP(refresh_freep) struct refresh *refresh = NULL;
+	assert_int_equal(refresh_new(&options, &refresh), IOTPKI_OK);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		stage->outcomes[BOB] = rows[i].outcome;
+		stage->ssh[BOB] = rows[i].in_record ? key : NULL;
+		assert_int_equal(refresh_start(refresh), 6);
+		(void)refresh_work(refresh);
+		pump(stage);
+		(void)refresh_work(refresh);
+		assert_false(refresh_running(refresh));
+		const bool found = known_next(options.known, key, NULL) != NULL;
+		if (found != rows[i].known)
+			fail_msg("%s: the key is %s", rows[i].name, found ? "known" : "forgotten");
+	}
+}
+
 static void deny_and_reload(void **state)
 {
 	struct stage *stage = *state;
@@ -518,6 +620,9 @@ int main(void)
 		ROW(accounts_by_recent_keys),
 		ROW(accounts_by_members),
 		ROW(keys_of_records),
+		ROW(key_that_got_an_entry),
+		ROW(denied_in_between),
+		ROW(refresh_without_an_answer),
 		ROW(deny_and_reload),
 		ROW(explains),
 		ROW(deadline),

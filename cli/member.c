@@ -115,8 +115,19 @@ const struct member *member_find(struct cli *cli, const struct member_list *memb
 	return NULL;
 }
 
+/* Whoever is denied or removed is refused also if the agent cannot take the list, say of a full disk. */
+static void refuse_at_agent(struct cli *cli, const char *name, struct iotpki_client_answer *answer)
+{
+	const struct iotpki_client_field field = { "name", name };
+	if (iotpki_client_ask(cli->socket_path, "deny", &field, 1, 0, answer) == IOTPKI_CLIENT_OK &&
+	    answer->word == IOTPKI_CLIENT_DONE)
+		cli_warn(cli, "it refuses %s until it is restarted or takes a list", name);
+	else
+		cli_warn(cli, "it may still admit %s", name);
+}
+
 /* The agent reads the new list at once; without an agent there is nobody to tell. */
-static void tell_agent(struct cli *cli)
+static void tell_agent(struct cli *cli, const char *refused)
 {
 	AUTO_FREE struct iotpki_client_answer *answer = malloc(sizeof(*answer));
 	if (answer == NULL)
@@ -125,18 +136,24 @@ static void tell_agent(struct cli *cli)
 		iotpki_client_ask(cli->socket_path, "reload", NULL, 0, 0, answer);
 	if (status == IOTPKI_CLIENT_NO_AGENT) {
 		cli_verbose(cli, "no agent is running here");
-	} else if (status != IOTPKI_CLIENT_OK) {
+		return;
+	}
+	if (status != IOTPKI_CLIENT_OK) {
 		cli_warn(cli, "the agent was not told: %s", iotpki_client_strerror(status));
 	} else if (answer->word != IOTPKI_CLIENT_DONE) {
 		const char *why = iotpki_client_value(answer, "error");
 		cli_warn(cli, "the agent did not take the list: %.200s",
 			 why != NULL ? why : "refused");
+	} else {
+		return;
 	}
+	if (refused != NULL)
+		refuse_at_agent(cli, refused, answer);
 }
 
 enum cli_exit member_store(struct cli *cli, const struct cli_arguments *arguments,
 			   const struct member_list *members, const char *file,
-			   const struct buf *text)
+			   const struct buf *text, const char *refused)
 {
 	const struct membership_replacement with = { file, buf_text(text), text->len };
 	CLEANUP(membership_unrefp) struct membership *after = NULL;
@@ -152,7 +169,7 @@ enum cli_exit member_store(struct cli *cli, const struct cli_arguments *argument
 	err = fs_write(file, text->data, text->len, 0640, true, &detail);
 	if (err != IOTPKI_OK)
 		return cli_fail(cli, err, &detail);
-	tell_agent(cli);
+	tell_agent(cli, refused);
 	return CLI_OK;
 }
 

@@ -25,10 +25,11 @@ const struct member *member_find(struct cli *cli, const struct member_list *memb
 /**
  * Put the new text of one of the list's files in force: the whole list is validated with it, then it
  * is written durably and the agent is told. --dry-run stops before the writing.
+ * @param refused  who must not be admitted any more, whether the agent takes the list or not; NULL: nobody
  */
 enum cli_exit member_store(struct cli *cli, const struct cli_arguments *arguments,
 			   const struct member_list *members, const char *file,
-			   const struct buf *text);
+			   const struct buf *text, const char *refused);
 /** One member as JSON; the state is of now. */
 json_t *member_json(struct cli *cli, const struct member *member);
 /** "active", "expired" or "denied". */

@@ -55,7 +55,7 @@ static enum cli_exit add_locked(struct cli *cli, const struct cli_arguments *arg
 		detail_where(&detail, members.path);
 		return cli_fail(cli, err, &detail);
 	}
-	return member_store(cli, arguments, &members, members.path, &out);
+	return member_store(cli, arguments, &members, members.path, &out, NULL);
 }
 
 static enum cli_exit add_arguments(struct cli *cli, const struct cli_arguments *arguments,
@@ -158,7 +158,7 @@ static enum cli_exit renew_locked(struct cli *cli, const struct cli_arguments *a
 		membership_edit_renew(file, buf_text(&text), text.len, &work->edit, &out, &detail);
 	if (err != IOTPKI_OK)
 		return cli_fail(cli, err, &detail);
-	return member_store(cli, arguments, &members, file, &out);
+	return member_store(cli, arguments, &members, file, &out, NULL);
 }
 
 static enum cli_exit renew_prepare(struct cli *cli, const struct cli_arguments *arguments,
@@ -239,7 +239,8 @@ static enum cli_exit apply(struct cli *cli, const struct cli_arguments *argument
 					      change->key, change->value, &out, &detail);
 	if (err != IOTPKI_OK)
 		return cli_fail(cli, err, &detail);
-	exit = member_store(cli, arguments, &members, file, &out);
+	const bool refuses = change->key == NULL || change->value != NULL;
+	exit = member_store(cli, arguments, &members, file, &out, refuses ? member->name : NULL);
 	if (exit != CLI_OK)
 		return exit;
 	cli_say(cli, "%s %s", dry ? change->would : change->done, member->name);

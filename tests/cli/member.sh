@@ -1,13 +1,16 @@
 #!/usr/bin/env bash
 # iotpki member and config against a real B-node: what is refused, what is written, what is kept.
-# usage: member.sh IOTPKI IOTPKI-BNODE
+# usage: member.sh IOTPKI IOTPKI-BNODE [IOTPKI-AGENT]
 set -u
 iotpki=$(realpath "$1")
 bnode=$(realpath "$2")
+agent=${3:+$(realpath "$3")}
 folder=$(mktemp -d)
 server=
+agent_pid=
 cleanup() {
 	[ -z "$server" ] || kill "$server" 2>/dev/null
+	[ -z "$agent_pid" ] || kill "$agent_pid" 2>/dev/null
 	wait 2>/dev/null
 	rm -rf "$folder"
 }
@@ -116,6 +119,26 @@ expect 0 "$iotpki" dm revoke gate --dir dm --yes
 expect 7 dev member check gate
 grep -q revoked out || fail "member check does not say revoked"
 expect 7 dev member renew gate --expires 30d
+
+# ---- an agent that cannot keep the list refuses nevertheless whom it denies (only root's agent is believed)
+if [ "$(id -u)" = 0 ] && [ -n "$agent" ]; then
+	mkdir run && chmod 0755 run
+	mkfifo agent-ready
+	"$agent" --config dev/iotpki.yaml --state-dir state --socket "$folder/run/agent.sock" --user root \
+		--log "file:$folder/agent.log" --ready-fd 3 3>agent-ready &
+	agent_pid=$!
+	read -r line <agent-ready || fail "the agent did not start"
+	with_agent() { "$iotpki" --config dev/iotpki.yaml --socket "$folder/run/agent.sock" "$@"; }
+	mv state away
+	cp dev/members.yaml kept.yaml
+	expect 0 with_agent member deny gate
+	grep -q 'did not take the list' out || fail "that the list was not taken is not said"
+	grep -q 'event=denied-by-verb name=gate' agent.log || fail "the agent was not told whom to refuse"
+	cp kept.yaml dev/members.yaml
+	kill $agent_pid
+	wait $agent_pid
+fi
+
 expect 2 dev member remove gate
 expect 0 dev member remove gate --yes
 expect 6 dev member show gate

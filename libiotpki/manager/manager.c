@@ -51,13 +51,15 @@ static enum manager_state send_step(const struct manager *manager, size_t node,
 	return MANAGER_LEVEL;
 }
 
+/* From step `first` on; report->node[node] says how far it went. */
 static enum manager_state send_from(const struct manager *manager, size_t node,
 				    const struct store_name *name, size_t first,
-				    enum tx_reason *reason_out)
+				    struct manager_report *report)
 {
-	for (size_t i = first; i < name->step_count; i++) {
-		const enum manager_state state =
-			send_step(manager, node, &name->steps[i], reason_out);
+	size_t *steps = &report->node[node].steps;
+	for (*steps = first; *steps < name->step_count; (*steps)++) {
+		const enum manager_state state = send_step(
+			manager, node, &name->steps[*steps], &report->node[node].reason);
 		if (state != MANAGER_LEVEL)
 			return state;
 	}
@@ -71,13 +73,13 @@ static enum manager_state send_from(const struct manager *manager, size_t node,
  * PREORDER that hides it (paper II, two-step commit).
  */
 static enum manager_state send_all(const struct manager *manager, size_t node,
-				   const struct store_name *name, enum tx_reason *reason_out)
+				   const struct store_name *name, struct manager_report *report)
 {
 	const size_t first = name->level < name->step_count ? name->level : 0;
-	const enum manager_state state = send_from(manager, node, name, first, reason_out);
+	const enum manager_state state = send_from(manager, node, name, first, report);
 	if (state != MANAGER_REFUSED || first == 0)
 		return state;
-	return send_from(manager, node, name, 0, reason_out);
+	return send_from(manager, node, name, 0, report);
 }
 
 static enum iotpki_err send_to_nodes(const struct manager *manager, struct store_name *name,
@@ -85,7 +87,7 @@ static enum iotpki_err send_to_nodes(const struct manager *manager, struct store
 {
 	*report = (struct manager_report){ .count = manager->config->node_count };
 	for (size_t i = 0; i < report->count; i++)
-		report->node[i].state = send_all(manager, i, name, &report->node[i].reason);
+		report->node[i].state = send_all(manager, i, name, report);
 	if (!manager_done(report) || name->level == name->step_count)
 		return IOTPKI_OK;
 	return store_set_level(manager->dir, name, name->step_count, detail);
@@ -201,19 +203,36 @@ static enum iotpki_err load_or_new(const struct manager *manager, const char *na
 }
 
 /*
- * Send a step that no node is known to have. If every node refuses it, nobody has it: it is
- * forgotten, or it would stand in the way of everything that the owner does to the name later.
+ * How many steps a node may have. After a failed write nobody knows, the node neither: what it
+ * could not sync can be there when it is started again.
+ */
+static size_t steps_at_most(const struct store_name *stored, const struct manager_report *report)
+{
+	size_t most = stored->level;
+	for (size_t i = 0; i < report->count; i++) {
+		if (report->node[i].state != MANAGER_REFUSED ||
+		    report->node[i].reason == TX_STORAGE)
+			return stored->step_count;
+		if (report->node[i].steps > most)
+			most = report->node[i].steps;
+	}
+	return most;
+}
+
+/*
+ * Send steps that not every node is known to have. Those that every node refuses nobody has: they
+ * are forgotten, or they would stand in the way of everything that the owner does to the name later.
  */
 static enum iotpki_err send_new(const struct manager *manager, struct store_name *stored,
 				struct manager_report *report, struct iotpki_detail *detail)
 {
-	const enum iotpki_err err = send_to_nodes(manager, stored, report, detail);
+	enum iotpki_err err = send_to_nodes(manager, stored, report, detail);
 	if (err != IOTPKI_OK)
 		return err;
-	for (size_t i = 0; i < report->count; i++)
-		if (report->node[i].state != MANAGER_REFUSED)
-			return IOTPKI_OK;
-	return store_drop_last(manager->dir, stored, detail);
+	const size_t most = steps_at_most(stored, report);
+	while (err == IOTPKI_OK && stored->step_count > most)
+		err = store_drop_last(manager->dir, stored, detail);
+	return err;
 }
 
 enum iotpki_err manager_register(const struct manager *manager, const char *name,

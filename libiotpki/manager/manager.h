@@ -28,6 +28,7 @@ struct manager_report {
 	struct {
 		enum manager_state state;
 		enum tx_reason reason; /* REFUSED */
+		size_t steps;          /* of the store's that it has, from the first on */
 	} node[IOTPKI_NODES_MAX];
 };
 

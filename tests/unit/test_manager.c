@@ -32,6 +32,7 @@ struct farm {
 	struct identity *owner;
 	struct ledger *ledgers[NODES];
 	bool down[NODES];
+	bool writes_in_vain; /* the answer is "storage", and the transaction is there after all */
 	int submissions_left; /* then every node is out of reach: as if we had been killed here */
 	struct manager manager;
 };
@@ -46,6 +47,8 @@ static enum manager_state submit(void *context, size_t node, const uint8_t *der,
 	struct ledger_submission submission = { .der = der, .der_len = len };
 	struct iotpki_detail detail = { 0 };
 	assert_int_equal(ledger_submit(farm->ledgers[node], &submission, 1, &detail), IOTPKI_OK);
+	if (farm->writes_in_vain)
+		submission.reason = TX_STORAGE;
 	*reason_out = submission.reason;
 	if (submission.reason != TX_OK)
 		return MANAGER_REFUSED;
@@ -291,6 +294,45 @@ static void a_name_of_another_owner_is_forgotten_again(void **state)
 	identity_free(rival.owner);
 }
 
+/* A commit whose sync failed may be on the disk all the same when the node is started again. */
+static void a_step_that_a_node_failed_to_write_is_kept(void **state)
+{
+	struct farm *farm = *state;
+	struct manager_report report = register_name(farm, 1, START_S + 9 * DAY_S);
+	farm->writes_in_vain = true;
+	assert_int_equal(
+		manager_renew(&farm->manager, NAME, NULL, START_S + 10 * DAY_S, &report, NULL),
+		IOTPKI_OK);
+	assert_int_equal(report.node[0].reason, TX_STORAGE);
+	farm->writes_in_vain = false;
+	assert_int_equal(manager_revoke(&farm->manager, NAME, &report, NULL), IOTPKI_OK);
+	assert_true(manager_done(&report));
+	assert_true(same_everywhere(farm).revoked);
+}
+
+/* The owner's clock was years ahead once, while a node was away: nothing may be stuck for years. */
+static void refused_steps_do_not_stand_in_the_way_of_a_revocation(void **state)
+{
+	struct farm *farm = *state;
+	struct manager_report report = register_name(farm, 1, START_S + 9 * DAY_S);
+	struct clock_fake wrong;
+	clock_fake_init(&wrong, START_S + 5 * DAY_S);
+	farm->manager.clock = &wrong.clock;
+	farm->down[2] = true;
+	assert_int_equal(
+		manager_renew(&farm->manager, NAME, NULL, START_S + 10 * DAY_S, &report, NULL),
+		IOTPKI_OK);
+	assert_int_equal(report.node[0].reason, TX_STALE_TIME);
+
+	farm->manager.clock = &farm->clock.clock;
+	farm->down[2] = false;
+	assert_int_equal(manager_revoke(&farm->manager, NAME, &report, NULL), IOTPKI_OK);
+	assert_false(manager_done(&report));
+	assert_int_equal(manager_revoke(&farm->manager, NAME, &report, NULL), IOTPKI_OK);
+	assert_true(manager_done(&report));
+	assert_true(same_everywhere(farm).revoked);
+}
+
 static void what_ledgers_refuse_is_refused_before_it_is_signed(void **state)
 {
 	struct farm *farm = *state;
@@ -397,6 +439,8 @@ int main(void)
 		ROW(revocation_is_final_and_repeatable),
 		ROW(a_second_life_has_another_registration_id),
 		ROW(a_name_of_another_owner_is_forgotten_again),
+		ROW(a_step_that_a_node_failed_to_write_is_kept),
+		ROW(refused_steps_do_not_stand_in_the_way_of_a_revocation),
 		ROW(what_ledgers_refuse_is_refused_before_it_is_signed),
 		ROW(a_damaged_store_is_refused),
 		ROW(only_one_command_works_on_a_store),

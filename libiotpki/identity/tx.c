@@ -69,8 +69,8 @@ static const struct {
 		       "24 hours." },
 	[TX_FULL] = { "full",
 		      "The node's ledger takes no new names; its operator must enlarge it." },
-	[TX_STORAGE] = { "storage", "The node could not write its ledger; nothing has changed. "
-				    "Look into its log." },
+	[TX_STORAGE] = { "storage", "The node could not write its ledger, and may have the "
+				    "transaction or not; send it again. Look into its log." },
 };
 
 const char *tx_reason_name(enum tx_reason reason)

@@ -58,8 +58,8 @@ static enum manager_state send_from(const struct manager *manager, size_t node,
 {
 	size_t *steps = &report->node[node].steps;
 	for (*steps = first; *steps < name->step_count; (*steps)++) {
-		const enum manager_state state = send_step(
-			manager, node, &name->steps[*steps], &report->node[node].reason);
+		const enum manager_state state =
+			send_step(manager, node, &name->steps[*steps], &report->node[node].reason);
 		if (state != MANAGER_LEVEL)
 			return state;
 	}

@@ -32,7 +32,7 @@ struct farm {
 	struct identity *owner;
 	struct ledger *ledgers[NODES];
 	bool down[NODES];
-	bool writes_in_vain; /* the answer is "storage", and the transaction is there after all */
+	bool writes_in_vain;  /* the answer is "storage", and the transaction is there after all */
 	int submissions_left; /* then every node is out of reach: as if we had been killed here */
 	struct manager manager;
 };

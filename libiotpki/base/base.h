@@ -12,11 +12,11 @@
 #include <iotpki/error.h>
 
 #define CLEANUP(function) __attribute__((cleanup(function)))
-#define STEAL(pointer)                                                                             \
-	__extension__({                                                                            \
-		__typeof__(pointer) stolen_ = (pointer);                                           \
-		(pointer) = NULL;                                                                  \
-		stolen_;                                                                           \
+#define STEAL(pointer)                                   \
+	__extension__({                                  \
+		__typeof__(pointer) stolen_ = (pointer); \
+		(pointer) = NULL;                        \
+		stolen_;                                 \
 	})
 #define ARRAY_LEN(array) (sizeof(array) / sizeof((array)[0]))
 #define PRINTF_LIKE(at, first) __attribute__((format(printf, at, first)))

@@ -16,7 +16,10 @@ struct buf {
 	enum iotpki_err err;
 };
 
-#define BUF_INIT(cap_bytes) { .data = NULL, .len = 0, .size = 0, .cap = (cap_bytes), .err = IOTPKI_OK }
+#define BUF_INIT(cap_bytes)                                                             \
+	{                                                                               \
+		.data = NULL, .len = 0, .size = 0, .cap = (cap_bytes), .err = IOTPKI_OK \
+	}
 
 /** Append; IOTPKI_ERR_LIMIT over the cap, IOTPKI_ERR_NOMEM. The result may be ignored: see buf_error. */
 enum iotpki_err buf_put(struct buf *buf, const void *data, size_t len);

@@ -7,8 +7,8 @@
 #include "base/base.h"
 
 struct clock {
-	int64_t (*now_s)(const struct clock *clock);	 /* wall clock, unix seconds */
-	int64_t (*mono_ms)(const struct clock *clock);	 /* for timeouts; never steps */
+	int64_t (*now_s)(const struct clock *clock);       /* wall clock, unix seconds */
+	int64_t (*mono_ms)(const struct clock *clock);     /* for timeouts; never steps */
 	int64_t (*boottime_ms)(const struct clock *clock); /* like mono, counts suspend: for ages */
 };
 

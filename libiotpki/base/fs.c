@@ -190,7 +190,8 @@ static int temporary_open(const char *path, mode_t mode, char *name, size_t size
 			errno = ENAMETOOLONG;
 			return -1;
 		}
-		const int fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
+		const int fd =
+			open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
 		if (fd >= 0 || errno != EEXIST)
 			return fd;
 	}

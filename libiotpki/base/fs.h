@@ -11,12 +11,15 @@
 
 /** Whose files are believed. Injected, so that tests need no root. */
 struct fs_trust {
-	uid_t owner;	  /* this user's files */
-	bool also_root;	  /* and root's */
+	uid_t owner;      /* this user's files */
+	bool also_root;   /* and root's */
 	mode_t forbidden; /* mode bits that a file must not have, e.g. 0022, 0077 for a key */
 };
 /** What a daemon believes: root's files that nobody else can write. */
-#define FS_TRUST_ROOT { .owner = 0, .also_root = true, .forbidden = 0022 }
+#define FS_TRUST_ROOT                                            \
+	{                                                        \
+		.owner = 0, .also_root = true, .forbidden = 0022 \
+	}
 
 /**
  * Read a whole regular file. The descriptor is opened without following a link in the last

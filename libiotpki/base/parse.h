@@ -17,7 +17,8 @@ void hex_encode(const uint8_t *data, size_t len, char *out);
  * RFC 4648 base64 without white space; unused bits must be zero. padded: '=' must be there
  * (else must not be). *out_len is the size of out before, the bytes written after.
  */
-bool base64_decode(const char *text, size_t len, bool padded, uint8_t *out, size_t *out_len) MUST_CHECK;
+bool base64_decode(const char *text, size_t len, bool padded, uint8_t *out,
+		   size_t *out_len) MUST_CHECK;
 /** out holds BASE64_ENCODED_SIZE(len) bytes. Returns the length of the text. */
 size_t base64_encode(const uint8_t *data, size_t len, bool padded, char *out);
 

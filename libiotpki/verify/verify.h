@@ -13,7 +13,7 @@
 
 struct verify_request {
 	const struct member *member; /* NULL: not on the list */
-	const char *user;	     /* NULL: any account */
+	const char *user;            /* NULL: any account */
 	const char *service;
 	enum iotpki_presented presented;
 	uint8_t presented_hash[IOTPKI_SHA256_LEN];

@@ -28,18 +28,18 @@ static void base64_rows(void **state)
 		bool padded;
 		const char *want; /* NULL: refused */
 	} rows[] = {
-		{ "", true, "" },	  { "Zg==", true, "f" },     { "Zm8=", true, "fo" },
-		{ "Zm9v", true, "foo" },  { "Zg", false, "f" },	     { "Zm8", false, "fo" },
-		{ "Zg", true, NULL },	  { "Zg==", false, NULL },   { "Zh==", true, NULL },
-		{ "Zm9=", true, NULL },	  { "Zm9v\n", true, NULL },  { " Zm9v", true, NULL },
-		{ "Z===", true, NULL },	  { "====", true, NULL },    { "Zg=a", true, NULL },
-		{ "Zm9vZ", false, NULL }, { "Zm9-", true, NULL },    { "Zg==Zg==", true, NULL },
+		{ "", true, "" },         { "Zg==", true, "f" },    { "Zm8=", true, "fo" },
+		{ "Zm9v", true, "foo" },  { "Zg", false, "f" },     { "Zm8", false, "fo" },
+		{ "Zg", true, NULL },     { "Zg==", false, NULL },  { "Zh==", true, NULL },
+		{ "Zm9=", true, NULL },   { "Zm9v\n", true, NULL }, { " Zm9v", true, NULL },
+		{ "Z===", true, NULL },   { "====", true, NULL },   { "Zg=a", true, NULL },
+		{ "Zm9vZ", false, NULL }, { "Zm9-", true, NULL },   { "Zg==Zg==", true, NULL },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		uint8_t out[16];
 		size_t len = sizeof(out);
-		const bool good =
-			base64_decode(rows[i].text, strlen(rows[i].text), rows[i].padded, out, &len);
+		const bool good = base64_decode(rows[i].text, strlen(rows[i].text), rows[i].padded,
+						out, &len);
 		if (good != (rows[i].want != NULL))
 			fail_msg("row %zu: %s", i, rows[i].text);
 		if (!good)
@@ -140,14 +140,16 @@ static void duration_rows(void **state)
 		const char *text;
 		int64_t want;
 	} rows[] = {
-		{ "1s", 1000 }, { "1500ms", 1500 }, { "5m", 300000 }, { "4h", 14400000 },
-		{ "2d", 172800000 }, { "0s", 0 }, { "1", -1 }, { "s", -1 }, { "", -1 },
-		{ "-1s", -1 }, { "1 s", -1 }, { "1S", -1 }, { "1w", -1 }, { "9999999999d", -1 },
-		{ "213503982334602d", -1 },
+		{ "1s", 1000 },     { "1500ms", 1500 },    { "5m", 300000 },
+		{ "4h", 14400000 }, { "2d", 172800000 },   { "0s", 0 },
+		{ "1", -1 },        { "s", -1 },           { "", -1 },
+		{ "-1s", -1 },      { "1 s", -1 },         { "1S", -1 },
+		{ "1w", -1 },       { "9999999999d", -1 }, { "213503982334602d", -1 },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		uint64_t got = UINT64_MAX;
-		const bool good = duration_parse(rows[i].text, strlen(rows[i].text), UINT64_C(1) << 40, &got);
+		const bool good =
+			duration_parse(rows[i].text, strlen(rows[i].text), UINT64_C(1) << 40, &got);
 		if (good != (rows[i].want >= 0) || (good && got != (uint64_t)rows[i].want))
 			fail_msg("row %zu: %s", i, rows[i].text);
 	}
@@ -221,7 +223,8 @@ static void digest_and_uuid(void **state)
 	char hex[2 * SHA256_LEN + 1];
 	assert_int_equal(sha256("abc", 3, got), IOTPKI_OK);
 	hex_encode(got, sizeof(got), hex);
-	assert_string_equal(hex, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+	assert_string_equal(hex,
+			    "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
 	uint8_t back[SHA256_LEN];
 	assert_true(hex_decode(hex, 64, back, sizeof(back)));
 	assert_memory_equal(got, back, sizeof(got));
@@ -251,7 +254,8 @@ static int folder_make(void **state)
 static int folder_remove(void **state)
 {
 	const struct folder *folder = *state;
-	static const char *const names[] = { "a", "key", "link", "fifo", "lock", "sub/deep", "sub", "" };
+	static const char *const names[] = { "a",    "key",      "link", "fifo",
+					     "lock", "sub/deep", "sub",  "" };
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
 		char path[128];
 		(void)snprintf(path, sizeof(path), "%s/%s", folder->path, names[i]);
@@ -278,7 +282,9 @@ static void files_are_judged_before_they_are_read(void **state)
 {
 	const struct folder *folder = *state;
 	const struct fs_trust trust = { .owner = geteuid(), .also_root = false, .forbidden = 0022 };
-	const struct fs_trust other = { .owner = geteuid() + 1, .also_root = false, .forbidden = 0022 };
+	const struct fs_trust other = { .owner = geteuid() + 1,
+					.also_root = false,
+					.forbidden = 0022 };
 	struct iotpki_detail detail = { 0 };
 
 	assert_int_equal(fs_write(in(folder, "a"), "12345", 5, 0640, false, &detail), IOTPKI_OK);
@@ -310,7 +316,8 @@ static void writes_replace_or_refuse(void **state)
 	assert_int_equal(fs_create(in(folder, "key"), "k", 1, 0600, &detail), IOTPKI_OK);
 	assert_int_equal(stat(in(folder, "key"), &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0600);
-	assert_int_equal(fs_create(in(folder, "key"), "other", 5, 0600, &detail), IOTPKI_ERR_EXISTS);
+	assert_int_equal(fs_create(in(folder, "key"), "other", 5, 0600, &detail),
+			 IOTPKI_ERR_EXISTS);
 	assert_int_equal(stat(in(folder, "key"), &st), 0);
 	assert_int_equal(st.st_size, 1);
 
@@ -357,7 +364,8 @@ int main(void)
 		cmocka_unit_test(digest_and_uuid),
 		cmocka_unit_test_setup_teardown(files_are_judged_before_they_are_read, folder_make,
 						folder_remove),
-		cmocka_unit_test_setup_teardown(writes_replace_or_refuse, folder_make, folder_remove),
+		cmocka_unit_test_setup_teardown(writes_replace_or_refuse, folder_make,
+						folder_remove),
 		cmocka_unit_test(fake_clock_moves_when_told),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -401,11 +401,12 @@ static void permissions(void **state)
 		const char *user, *service;
 		bool want;
 	} rows[] = {
-		{ 0, "pi", "sshd", true },    { 0, "root", "sudo", true },
-		{ 0, "pi", "login", false },  { 0, "sync", "sshd", false },
-		{ 0, NULL, "sudo", true },    { 0, NULL, "cron", false }, { 0, "pi", NULL, true },
-		{ 0, "", "sshd", false },     { 1, "a", "sshd", true },
-		{ 1, "sync", "sshd", false }, { 1, "pi", "sudo", false },
+		{ 0, "pi", "sshd", true },   { 0, "root", "sudo", true },
+		{ 0, "pi", "login", false }, { 0, "sync", "sshd", false },
+		{ 0, NULL, "sudo", true },   { 0, NULL, "cron", false },
+		{ 0, "pi", NULL, true },     { 0, "", "sshd", false },
+		{ 1, "a", "sshd", true },    { 1, "sync", "sshd", false },
+		{ 1, "pi", "sudo", false },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
 		if (member_permits(membership_at(list, rows[i].member), rows[i].user,

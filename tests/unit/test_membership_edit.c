@@ -369,9 +369,9 @@ static void certificates(void **state)
 		entry(&text, i, "    hosts: []\n");
 	for (size_t i = 0; i < ARRAY_LEN(kits); i++) {
 		CLEANUP(buf_done) struct buf pem = BUF_INIT(IOTPKI_CERT_PEM_MAX);
-		assert_int_equal(membership_certificate(buf_text(&text), text.len, kits[i].name, &pem,
-							NULL),
-				 IOTPKI_OK);
+		assert_int_equal(
+			membership_certificate(buf_text(&text), text.len, kits[i].name, &pem, NULL),
+			IOTPKI_OK);
 		assert_string_equal(buf_text(&pem), kits[i].pem);
 	}
 	CLEANUP(buf_done) struct buf pem = BUF_INIT(IOTPKI_CERT_PEM_MAX);
@@ -386,7 +386,8 @@ int main(void)
 		cmocka_unit_test(add_rows),       cmocka_unit_test(add_errors),
 		cmocka_unit_test(remove_rows),    cmocka_unit_test(set_rows),
 		cmocka_unit_test(deny_and_allow), cmocka_unit_test(renew),
-		cmocka_unit_test(parts),          cmocka_unit_test(places),	  cmocka_unit_test(certificates),
+		cmocka_unit_test(parts),          cmocka_unit_test(places),
+		cmocka_unit_test(certificates),
 	};
 	return cmocka_run_group_tests(tests, make_kits, NULL);
 }

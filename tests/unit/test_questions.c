@@ -406,7 +406,8 @@ static void sending_has_a_budget(void **state)
 	char name[16];
 	for (size_t i = 0; i < ARRAY_LEN(crowd); i++) {
 		(void)snprintf(name, sizeof(name), "n%zu", i);
-		assert_int_equal(questions_join(fake->questions, name, &crowd[i].waiter), IOTPKI_OK);
+		assert_int_equal(questions_join(fake->questions, name, &crowd[i].waiter),
+				 IOTPKI_OK);
 	}
 	size_t turns = 1;
 	while (questions_work(fake->questions, 1000))

@@ -22,11 +22,11 @@ extern "C" {
 
 /** What the walk reads of a certificate; plain data. */
 struct iotpki_cert {
-	char name[IOTPKI_NAME_MAX + 1]; /* the one CN, a valid name */
-	uint8_t sha256[IOTPKI_SHA256_LEN]; /* of the whole DER */
+	char name[IOTPKI_NAME_MAX + 1];         /* the one CN, a valid name */
+	uint8_t sha256[IOTPKI_SHA256_LEN];      /* of the whole DER */
 	uint8_t spki_sha256[IOTPKI_SHA256_LEN]; /* of the SubjectPublicKeyInfo */
-	int64_t not_before_s; /* unix seconds */
-	int64_t not_after_s;  /* unix seconds; 9999-12-31T23:59:59Z means: does not end */
+	int64_t not_before_s;                   /* unix seconds */
+	int64_t not_after_s; /* unix seconds; 9999-12-31T23:59:59Z means: does not end */
 	struct iotpki_sshkey key;
 };
 
@@ -52,9 +52,9 @@ IOTPKI_PUBLIC enum iotpki_err iotpki_cert_check(const uint8_t *der, size_t len,
  * allowed, one certificate, no headers (RFC 7468 strict, CRLF accepted).
  * @param der_len_io  size of der_out before (IOTPKI_CERT_DER_MAX is enough), bytes written after
  */
-IOTPKI_PUBLIC enum iotpki_err iotpki_cert_from_pem(const char *pem, size_t len, uint8_t *der_out,
-						   size_t *der_len_io,
-						   struct iotpki_detail *detail) IOTPKI_CHECK_RESULT;
+IOTPKI_PUBLIC enum iotpki_err
+iotpki_cert_from_pem(const char *pem, size_t len, uint8_t *der_out, size_t *der_len_io,
+		     struct iotpki_detail *detail) IOTPKI_CHECK_RESULT;
 
 /** The PEM of a DER, lines of 64; out holds IOTPKI_CERT_PEM_MAX bytes. IOTPKI_ERR_LIMIT if it does not fit. */
 IOTPKI_PUBLIC enum iotpki_err iotpki_cert_to_pem(const uint8_t *der, size_t len, char *out,

@@ -21,7 +21,8 @@ extern "C" {
 /** Whether an answer came at all. Only OK says anything about a verdict. */
 enum iotpki_client_status {
 	IOTPKI_CLIENT_OK = 0,
-	IOTPKI_CLIENT_NO_AGENT = -1,  /* no socket, nobody listens, or it hung up without an answer */
+	IOTPKI_CLIENT_NO_AGENT =
+		-1, /* no socket, nobody listens, or it hung up without an answer */
 	IOTPKI_CLIENT_UNTRUSTED = -2, /* whoever listens there was not started by root */
 	IOTPKI_CLIENT_TIMEOUT = -3,
 	IOTPKI_CLIENT_BAD_ANSWER = -4, /* not of the protocol */
@@ -34,7 +35,7 @@ enum iotpki_client_word {
 	IOTPKI_CLIENT_DENY = 0,
 	IOTPKI_CLIENT_ADMIT,
 	IOTPKI_CLIENT_UNAVAILABLE,
-	IOTPKI_CLIENT_DONE, /* "OK": an administrative verb was carried out */
+	IOTPKI_CLIENT_DONE,  /* "OK": an administrative verb was carried out */
 	IOTPKI_CLIENT_ERROR, /* the request was refused; field "error" says why */
 };
 
@@ -58,9 +59,9 @@ struct iotpki_client_answer {
  * @param answer_out   word is DENY and there are no fields unless IOTPKI_CLIENT_OK
  */
 IOTPKI_CLIENT_PUBLIC enum iotpki_client_status
-iotpki_client_ask(const char *socket_path, const char *verb, const struct iotpki_client_field *fields,
-		  size_t field_count, int budget_ms, struct iotpki_client_answer *answer_out)
-	__attribute__((warn_unused_result));
+iotpki_client_ask(const char *socket_path, const char *verb,
+		  const struct iotpki_client_field *fields, size_t field_count, int budget_ms,
+		  struct iotpki_client_answer *answer_out) __attribute__((warn_unused_result));
 
 /** Value of a field, or NULL. Lives as long as the answer. */
 IOTPKI_CLIENT_PUBLIC const char *iotpki_client_value(const struct iotpki_client_answer *answer,

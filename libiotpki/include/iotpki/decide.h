@@ -57,26 +57,26 @@ enum iotpki_outcome {
 	IOTPKI_OUTCOME_MALFORMED, /* wrong pin, bad JSON, other nonce, other name, ... */
 };
 
-#define IOTPKI_NODES_MAX 16    /* B-nodes in one configuration, and so networks too */
+#define IOTPKI_NODES_MAX 16 /* B-nodes in one configuration, and so networks too */
 
 /** One B-node's answer; plain data. Fields beyond outcome count as its comment says. */
 struct iotpki_answer {
 	enum iotpki_outcome outcome;
-	uint8_t network; /* index of the node's network, < IOTPKI_NODES_MAX */
+	uint8_t network;             /* index of the node's network, < IOTPKI_NODES_MAX */
 	struct iotpki_record record; /* REGISTERED, REVOKED, EXPIRED (where the node gives it) */
 	uint8_t registration[IOTPKI_SHA256_LEN]; /* REGISTERED: txid that began its present life */
-	uint8_t txid[IOTPKI_SHA256_LEN];	 /* REGISTERED: its last operation */
-	int64_t ends_s;	     /* REGISTERED: the NVS's end, unix seconds (record.ex_s is judged beside it) */
-	int64_t tip_s;	     /* well-formed: time of the node's tip */
-	uint64_t tip_height; /* well-formed: for the log and for floors */
+	uint8_t txid[IOTPKI_SHA256_LEN];         /* REGISTERED: its last operation */
+	int64_t ends_s; /* REGISTERED: the NVS's end, unix seconds (record.ex_s is judged beside it) */
+	int64_t tip_s;         /* well-formed: time of the node's tip */
+	uint64_t tip_height;   /* well-formed: for the log and for floors */
 	int64_t max_tip_age_s; /* 3600 for type iotpki, 14400 for chains */
-	int64_t asked_s;     /* wall clock when the question was sent */
-	uint32_t ms;	     /* from question to answer, for the log */
+	int64_t asked_s;       /* wall clock when the question was sent */
+	uint32_t ms;           /* from question to answer, for the log */
 };
 
 /** What the peer showed. */
 enum iotpki_presented {
-	IOTPKI_PRESENTED_KEY, /* an ssh key, by its fingerprint */
+	IOTPKI_PRESENTED_KEY,  /* an ssh key, by its fingerprint */
 	IOTPKI_PRESENTED_CERT, /* a certificate, by the SHA-256 of its DER */
 	IOTPKI_PRESENTED_NAME, /* nothing: asks about the entry's own certificate (refresh, account without a key) */
 };
@@ -102,16 +102,16 @@ struct iotpki_last_online {
 /** Everything that the decision depends on. Zero-initialised it denies. */
 struct iotpki_decide_input {
 	/* the membership list */
-	bool member;	/* the presented name or key is on it */
+	bool member;           /* the presented name or key is on it */
 	int64_t member_ends_s; /* the entry's own expiry, unix seconds */
 	bool denied;
 	bool permitted; /* this account and service, this owner epoch */
 	bool tombstoned; /* revoked earlier, for this registration (state store; false until it exists) */
 	uint8_t entry_sha256[IOTPKI_SHA256_LEN]; /* the entry's certificate */
-	uint8_t entry_key[IOTPKI_SHA256_LEN];	 /* fingerprint of that certificate's key */
+	uint8_t entry_key[IOTPKI_SHA256_LEN];    /* fingerprint of that certificate's key */
 	bool entry_has_ssh;
-	uint8_t entry_ssh[IOTPKI_SHA256_LEN]; /* the entry's `ssh:`, which key_change pin compares */
-	int64_t cert_begins_s, cert_ends_s;   /* that certificate's own validity */
+	uint8_t entry_ssh[IOTPKI_SHA256_LEN];                  /* `ssh:`, compared under pin */
+	int64_t cert_begins_s, cert_ends_s;                    /* that certificate's own validity */
 	struct iotpki_registration_pin pins[IOTPKI_NODES_MAX]; /* by network index */
 
 	/* what the peer showed */
@@ -121,7 +121,7 @@ struct iotpki_decide_input {
 	/* the B-nodes: one slot each, PENDING while it has not answered */
 	const struct iotpki_answer *answers;
 	size_t answer_count; /* = configured nodes, at most IOTPKI_NODES_MAX */
-	bool deadline; /* no more answers will be waited for */
+	bool deadline;       /* no more answers will be waited for */
 
 	/* policy */
 	unsigned int needed; /* n, 1 to answer_count; 0 or more than answer_count never admits */
@@ -147,8 +147,10 @@ struct iotpki_decision {
 	int64_t now_s; /* the time that was judged by */
 	unsigned int good;     /* good answers */
 	unsigned int agreeing; /* of them: registered, in time, pinned, matching */
-	enum iotpki_outcome judged[IOTPKI_NODES_MAX]; /* each node's answer after staleness and end were judged */
-	enum iotpki_reason objections[IOTPKI_NODES_MAX]; /* why this good answer does not agree; NONE else */
+	enum iotpki_outcome judged
+		[IOTPKI_NODES_MAX]; /* each node's answer after staleness and end were judged */
+	enum iotpki_reason
+		objections[IOTPKI_NODES_MAX]; /* why this good answer does not agree; NONE else */
 };
 
 /**

@@ -16,15 +16,15 @@ extern "C" {
 /** What went wrong. Zero is success, everything else is negative. */
 enum iotpki_err {
 	IOTPKI_OK = 0,
-	IOTPKI_ERR_NOMEM = -1,	      /* no memory */
+	IOTPKI_ERR_NOMEM = -1,        /* no memory */
 	IOTPKI_ERR_ARGUMENT = -2,     /* the caller broke the contract of the function */
-	IOTPKI_ERR_SYNTAX = -3,	      /* the input is not of its grammar, or breaks a rule of it */
-	IOTPKI_ERR_LIMIT = -4,	      /* the input is larger, deeper or longer than its cap */
+	IOTPKI_ERR_SYNTAX = -3,       /* the input is not of its grammar, or breaks a rule of it */
+	IOTPKI_ERR_LIMIT = -4,        /* the input is larger, deeper or longer than its cap */
 	IOTPKI_ERR_NOT_FOUND = -5,    /* no such file, entry or name */
-	IOTPKI_ERR_EXISTS = -6,	      /* it is there already */
+	IOTPKI_ERR_EXISTS = -6,       /* it is there already */
 	IOTPKI_ERR_PERMISSION = -7,   /* not allowed, or owner and mode are not to be trusted */
-	IOTPKI_ERR_IO = -8,	      /* the operating system could not read or write */
-	IOTPKI_ERR_CRYPTO = -9,	      /* a signature is wrong, or the crypto library failed */
+	IOTPKI_ERR_IO = -8,           /* the operating system could not read or write */
+	IOTPKI_ERR_CRYPTO = -9,       /* a signature is wrong, or the crypto library failed */
 	IOTPKI_ERR_MISMATCH = -10,    /* two things that must agree do not */
 	IOTPKI_ERR_UNSUPPORTED = -11, /* understood, but this release cannot do it */
 	IOTPKI_ERR_TIMEOUT = -12,     /* the time given is over */
@@ -41,9 +41,9 @@ enum iotpki_err {
  * any parameter of this type may be NULL.
  */
 struct iotpki_detail {
-	unsigned int line;			 /* from 1, 0: no line */
-	unsigned int column;			 /* from 1, 0: no column */
-	char where[IOTPKI_DETAIL_WHERE_MAX];	 /* file, node or name; may be empty */
+	unsigned int line;                       /* from 1, 0: no line */
+	unsigned int column;                     /* from 1, 0: no column */
+	char where[IOTPKI_DETAIL_WHERE_MAX];     /* file, node or name; may be empty */
 	char message[IOTPKI_DETAIL_MESSAGE_MAX]; /* what is wrong and what to do; printable */
 };
 

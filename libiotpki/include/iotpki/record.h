@@ -15,10 +15,11 @@ extern "C" {
 #endif
 
 #define IOTPKI_SHA256_LEN 32
-#define IOTPKI_NAME_MAX 64	    /* bytes of a name, without its prefix */
-#define IOTPKI_NVS_NAME_MAX 96	    /* bytes of a name with its prefix */
-#define IOTPKI_VALUE_MAX 520	    /* bytes of a value: Namecoin's limit */
-#define IOTPKI_VALUE_LEDGER_MAX 505 /* bytes that iotpki-bnode takes, so that "|status=revoked" always fits */
+#define IOTPKI_NAME_MAX 64     /* bytes of a name, without its prefix */
+#define IOTPKI_NVS_NAME_MAX 96 /* bytes of a name with its prefix */
+#define IOTPKI_VALUE_MAX 520   /* bytes of a value: Namecoin's limit */
+#define IOTPKI_VALUE_LEDGER_MAX \
+	505 /* bytes that iotpki-bnode takes, so that "|status=revoked" always fits */
 
 /** A parsed value. */
 struct iotpki_record {

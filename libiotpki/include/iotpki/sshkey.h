@@ -23,15 +23,15 @@ enum iotpki_sshkey_type {
 	IOTPKI_SSHKEY_RSA, /* 2048 to 8192 bits, odd e >= 3 of at most 64 bits */
 };
 
-#define IOTPKI_SSHKEY_BLOB_MAX 1088 /* RSA 8192 with an 8-byte exponent, rounded up */
-#define IOTPKI_SSHKEY_TEXT_SIZE 1536 /* "type base64" and NUL of the largest key */
+#define IOTPKI_SSHKEY_BLOB_MAX 1088     /* RSA 8192 with an 8-byte exponent, rounded up */
+#define IOTPKI_SSHKEY_TEXT_SIZE 1536    /* "type base64" and NUL of the largest key */
 #define IOTPKI_FINGERPRINT_TEXT_SIZE 51 /* "SHA256:" + 43 base64 characters + NUL */
 
 /** A public key; plain data, copy freely. */
 struct iotpki_sshkey {
 	enum iotpki_sshkey_type type;
 	size_t blob_len;
-	uint8_t blob[IOTPKI_SSHKEY_BLOB_MAX]; /* canonical wire form */
+	uint8_t blob[IOTPKI_SSHKEY_BLOB_MAX];   /* canonical wire form */
 	uint8_t fingerprint[IOTPKI_SHA256_LEN]; /* SHA-256 of the blob */
 };
 
@@ -48,14 +48,14 @@ IOTPKI_PUBLIC enum iotpki_err iotpki_sshkey_parse(const char *type, const char *
 						  struct iotpki_detail *detail) IOTPKI_CHECK_RESULT;
 
 /** The same of one line "type base64[ comment]": no options, no marker, the comment is dropped. */
-IOTPKI_PUBLIC enum iotpki_err iotpki_sshkey_parse_line(const char *line, size_t len,
-						       struct iotpki_sshkey *key_out,
-						       struct iotpki_detail *detail) IOTPKI_CHECK_RESULT;
+IOTPKI_PUBLIC enum iotpki_err
+iotpki_sshkey_parse_line(const char *line, size_t len, struct iotpki_sshkey *key_out,
+			 struct iotpki_detail *detail) IOTPKI_CHECK_RESULT;
 
 /** The key of a DER SubjectPublicKeyInfo (RFC 5280 4.1.2.7); EC points in uncompressed form only. */
-IOTPKI_PUBLIC enum iotpki_err iotpki_sshkey_from_spki(const uint8_t *der, size_t len,
-						      struct iotpki_sshkey *key_out,
-						      struct iotpki_detail *detail) IOTPKI_CHECK_RESULT;
+IOTPKI_PUBLIC enum iotpki_err
+iotpki_sshkey_from_spki(const uint8_t *der, size_t len, struct iotpki_sshkey *key_out,
+			struct iotpki_detail *detail) IOTPKI_CHECK_RESULT;
 
 /** "type base64", no comment, terminated; IOTPKI_SSHKEY_TEXT_SIZE bytes are enough. */
 IOTPKI_PUBLIC enum iotpki_err iotpki_sshkey_format(const struct iotpki_sshkey *key, char *out,

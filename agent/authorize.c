@@ -84,7 +84,8 @@ static bool add_key(struct authorize *authorize, struct job *job, const uint8_t 
 		sort_by_list(job, from, list);
 		log_clash(job, from);
 	}
-	return good && (job->candidate_count > from || job_add(job, "", fingerprint));
+	/* Those for whom there was no room are not decided: a crowd of claims must not lock the key out. */
+	return job->candidate_count > from || job_add(job, "", fingerprint);
 }
 
 /* Design 9: at least one plain publickey line, all of them ADMIT. Each is a group. */

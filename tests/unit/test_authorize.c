@@ -474,6 +474,24 @@ static void keys_of_records(void **state)
 	assert_null(known_next(known, key, known_next(known, key, NULL)));
 }
 
+/* More names than are decided claim a key: those that are decided count, the key is not lost to them. */
+static void claimed_by_many(void **state)
+{
+	struct stage *stage = *state;
+	const uint8_t *key = people[STRANGER].cert.key.fingerprint;
+	for (size_t i = ALICE; i < STRANGER; i++)
+		known_set(authorize_known(stage->authorize), people[i].name, key);
+	stage->ssh[ALICE] = key;
+	static const struct row rows[] = {
+		{ "six claims three times", /* alice, bob and ada are asked, the list refuses the others */
+		  USER_OF("pi", "session") SHOWN "%S;publickey %S;publickey %S;\n", "ADMIT", 3, 0 },
+		{ "no room for a fourth",
+		  USER_OF("pi", "session") SHOWN "%S;publickey %S;publickey %S;publickey %S;\n",
+		  "DENY no-proof", 0, 2000 },
+	};
+	run(stage, rows, ARRAY_LEN(rows));
+}
+
 /* A key that became another entry's own is that entry's alone, whatever was known of it before. */
 static void key_that_got_an_entry(void **state)
 {
@@ -620,6 +638,7 @@ int main(void)
 		ROW(accounts_by_recent_keys),
 		ROW(accounts_by_members),
 		ROW(keys_of_records),
+		ROW(claimed_by_many),
 		ROW(key_that_got_an_entry),
 		ROW(denied_in_between),
 		ROW(refresh_without_an_answer),

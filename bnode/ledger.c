@@ -95,9 +95,6 @@ enum iotpki_err ledger_open(const char *dir, const struct clock *clock, struct l
 	const enum iotpki_err err = store_open(dir, STORE_WRITE, 0, &ledger, detail);
 	if (err != IOTPKI_OK)
 		return err;
-	/* A reader that was killed would keep old pages from being used again, for ever. */
-	int dead = 0;
-	(void)mdb_reader_check(ledger->env, &dead);
 	ledger->clock = clock;
 	ledger->verifier = tx_verifier_new();
 	if (ledger->verifier == NULL)
@@ -143,6 +140,9 @@ static int apply_group(struct ledger *ledger, struct ledger_submission *submissi
 {
 	CLEANUP(store_txn_abortp) MDB_txn *txn = NULL;
 	bool any = false;
+	int dead = 0;
+	/* A reader that was killed keeps old pages from being used again until somebody looks. */
+	(void)mdb_reader_check(ledger->env, &dead);
 	int rc = mdb_txn_begin(ledger->env, NULL, 0, &txn);
 	const int64_t clock_s = ledger->clock->now_s(ledger->clock);
 	const unsigned int used = used_percent(ledger);

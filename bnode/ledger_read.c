@@ -26,7 +26,7 @@ static int read_tip(const struct ledger *ledger, MDB_txn *txn, struct ledger_tip
 enum iotpki_err ledger_tip(struct ledger *ledger, struct ledger_tip *tip_out)
 {
 	CLEANUP(store_txn_abortp) MDB_txn *txn = NULL;
-	int rc = mdb_txn_begin(ledger->env, NULL, MDB_RDONLY, &txn);
+	int rc = store_begin_read(ledger, &txn);
 	if (rc == 0)
 		rc = read_tip(ledger, txn, tip_out);
 	return outcome(rc);
@@ -37,7 +37,7 @@ enum iotpki_err ledger_show(struct ledger *ledger, const char *name, struct ledg
 {
 	CLEANUP(store_txn_abortp) MDB_txn *txn = NULL;
 	memset(tip_out, 0, sizeof(*tip_out));
-	int rc = mdb_txn_begin(ledger->env, NULL, MDB_RDONLY, &txn);
+	int rc = store_begin_read(ledger, &txn);
 	if (rc == 0)
 		rc = read_tip(ledger, txn, tip_out);
 	if (rc == 0)
@@ -132,7 +132,7 @@ static int walk_history(const struct ledger *ledger, MDB_txn *txn, const char *n
 static int begin_at_name(struct ledger *ledger, const char *name, MDB_txn **txn_out,
 			 struct ledger_name *state)
 {
-	const int rc = mdb_txn_begin(ledger->env, NULL, MDB_RDONLY, txn_out);
+	const int rc = store_begin_read(ledger, txn_out);
 	return rc != 0 ? rc : store_name(ledger, *txn_out, name, state);
 }
 
@@ -175,7 +175,7 @@ enum iotpki_err ledger_filter(struct ledger *ledger, const char *prefix, const c
 	MDB_val value;
 	if (key.mv_size > IOTPKI_NVS_NAME_MAX)
 		return IOTPKI_OK; /* no name is that long */
-	int rc = mdb_txn_begin(ledger->env, NULL, MDB_RDONLY, &txn);
+	int rc = store_begin_read(ledger, &txn);
 	if (rc == 0)
 		rc = mdb_cursor_open(txn, ledger->tables[TABLE_NAMES], &cursor);
 	if (rc == 0)

@@ -36,6 +36,18 @@ enum iotpki_err store_error(int rc, const char *doing, struct iotpki_detail *det
 			  doing, mdb_strerror(rc));
 }
 
+int store_begin_read(const struct ledger *ledger, MDB_txn **txn_out)
+{
+	const int rc = mdb_txn_begin(ledger->env, NULL, MDB_RDONLY, txn_out);
+	int dead = 0;
+	if (rc != MDB_READERS_FULL)
+		return rc;
+	/* Of readers that were killed (a log export) the places are taken until somebody looks. */
+	if (mdb_reader_check(ledger->env, &dead) != 0 || dead == 0)
+		return rc;
+	return mdb_txn_begin(ledger->env, NULL, MDB_RDONLY, txn_out);
+}
+
 void store_txn_abortp(MDB_txn **txn)
 {
 	if (*txn != NULL)

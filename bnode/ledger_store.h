@@ -95,5 +95,7 @@ int store_apply(const struct ledger *ledger, MDB_txn *txn,
 		const struct store_submission *submission, enum tx_reason *reason_out,
 		bool *added_out) MUST_CHECK;
 
+/** A snapshot to read from. */
+int store_begin_read(const struct ledger *ledger, MDB_txn **txn_out) MUST_CHECK;
 void store_txn_abortp(MDB_txn **txn);
 void store_cursor_closep(MDB_cursor **cursor);

@@ -8,12 +8,12 @@
 static const struct jsonrpc_error parse_error = { JSONRPC_PARSE, "Parse error", NULL };
 
 /*
- * jansson's own limit is 2,048 levels, each a call of its parser: judged before it
- * runs. Brackets that do not match are its business.
+ * Judged before jansson runs: its own limit is 2,048 levels, each a call of its parser, and of the
+ * three bytes of an empty object it makes 200. Brackets that do not match are its business.
  */
-static bool too_deep(const char *body, size_t len)
+static bool too_much(const char *body, size_t len)
 {
-	unsigned int depth = 0;
+	unsigned int depth = 0, values = 0;
 	bool quoted = false;
 	for (size_t i = 0; i < len; i++) {
 		const char c = body[i];
@@ -30,7 +30,8 @@ static bool too_deep(const char *body, size_t len)
 			depth++;
 		else if ((c == ']' || c == '}') && depth > 0)
 			depth--;
-		if (depth > JSONRPC_DEPTH_MAX)
+		values += c == ',' || c == '[' || c == '{';
+		if (depth > JSONRPC_DEPTH_MAX || values > JSONRPC_VALUES_MAX)
 			return true;
 	}
 	return false;
@@ -186,7 +187,7 @@ static enum iotpki_err read_tree(const json_t *tree, struct jsonrpc_request *req
 enum iotpki_err jsonrpc_parse(const char *body, size_t len, struct jsonrpc_request *request_out)
 {
 	*request_out = (struct jsonrpc_request){ .error = parse_error };
-	if (len > JSONRPC_BODY_MAX || too_deep(body, len))
+	if (len > JSONRPC_BODY_MAX || too_much(body, len))
 		return IOTPKI_OK;
 	json_t *tree = json_loadb(body, len, JSON_REJECT_DUPLICATES, NULL);
 	if (tree == NULL)

@@ -10,6 +10,7 @@
 #define JSONRPC_BODY_MAX (256u * 1024) /* bytes: 100 transactions of the usual size in one batch */
 #define JSONRPC_BATCH_MAX 100          /* calls */
 #define JSONRPC_DEPTH_MAX 8            /* nested arrays and objects; no method needs more than 3 */
+#define JSONRPC_VALUES_MAX 4096        /* commas, arrays and objects; a full batch has 1,301 */
 #define JSONRPC_PARAMS_MAX 8           /* parameters of a call */
 #define JSONRPC_ID_MAX 64              /* bytes of an id that is a string */
 #define JSONRPC_ID_SIZE \

@@ -131,6 +131,29 @@ static void single_rows(void **state)
 	}
 }
 
+/* What is small on the wire and large in memory is not parsed at all. */
+static void values_are_counted(void **state)
+{
+	static const char *const units[] = { "{}", "[]", "0", "\",,,,\"" };
+	static const char head[] = "{\"id\":1,\"method\":\"name_show\",\"params\":[],\"x\":[0";
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(units); i++) {
+		for (size_t count = 2000; count <= 4200; count += 2200) {
+			CLEANUP(buf_done) struct buf body = BUF_INIT(JSONRPC_BODY_MAX);
+			struct jsonrpc_request request;
+			(void)buf_puts(&body, head);
+			for (size_t n = 0; n < count; n++)
+				(void)buf_printf(&body, ",%s", units[i]);
+			(void)buf_puts(&body, "]}");
+			assert_int_equal(jsonrpc_parse(buf_text(&body), body.len, &request),
+					 IOTPKI_OK);
+			if ((request.error.code == JSONRPC_OK) != (count == 2000))
+				fail_msg("%zu of %s: code %d", count, units[i], request.error.code);
+			jsonrpc_done(&request);
+		}
+	}
+}
+
 static void truncated_everywhere(void **state)
 {
 	(void)state;
@@ -312,6 +335,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(single_rows),
+		cmocka_unit_test(values_are_counted),
 		cmocka_unit_test(truncated_everywhere),
 		cmocka_unit_test(params_are_typed),
 		cmocka_unit_test(batches),

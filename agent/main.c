@@ -25,7 +25,13 @@
 #define HELPER_USER "_iotpki-ssh"
 
 /* Exit codes of design 12. */
-enum { EXIT_USAGE = 2, EXIT_CONFIG = 3, EXIT_PERMISSION = 4, EXIT_INTERNAL = 10 };
+enum {
+	EXIT_USAGE = 2,
+	EXIT_CONFIG = 3,
+	EXIT_PERMISSION = 4,
+	EXIT_UNAVAILABLE = 5,
+	EXIT_INTERNAL = 10
+};
 
 struct options {
 	const char *config, *state_dir, *socket, *user, *helper_user, *log, *ready_fd;
@@ -44,17 +50,22 @@ static const struct {
 	const char *name;
 	size_t offset;
 	const char *fallback;
+	const char *argument;
 	const char *help;
 } table[] = {
-	{ "config", offsetof(struct options, config), CONFIG_PATH,
+	{ "config", offsetof(struct options, config), CONFIG_PATH, "FILE",
 	  "configuration; members.yaml is beside it" },
-	{ "state-dir", offsetof(struct options, state_dir), STATE_DIR, "what survives a restart" },
-	{ "socket", offsetof(struct options, socket), IOTPKI_CLIENT_SOCKET, "where to listen" },
-	{ "user", offsetof(struct options, user), USER, "who to become when started as root" },
-	{ "helper-user", offsetof(struct options, helper_user), HELPER_USER,
+	{ "state-dir", offsetof(struct options, state_dir), STATE_DIR, "FOLDER",
+	  "what survives a restart" },
+	{ "socket", offsetof(struct options, socket), IOTPKI_CLIENT_SOCKET, "PATH",
+	  "where to listen" },
+	{ "user", offsetof(struct options, user), USER, "ACCOUNT",
+	  "who to become when started as root" },
+	{ "helper-user", offsetof(struct options, helper_user), HELPER_USER, "ACCOUNT",
 	  "who may ask about ssh keys, beside root" },
-	{ "log", offsetof(struct options, log), "syslog", "syslog, journal, stderr or file:PATH" },
-	{ "ready-fd", offsetof(struct options, ready_fd), NULL,
+	{ "log", offsetof(struct options, log), "syslog", "TARGET",
+	  "syslog, journal, stderr or file:PATH" },
+	{ "ready-fd", offsetof(struct options, ready_fd), NULL, "N",
 	  "descriptor to say \"ready socket=PATH\" on" },
 };
 
@@ -68,12 +79,15 @@ static void usage(FILE *out)
 	fputs("usage: iotpki-agent [OPTIONS]\n\n"
 	      "Decides for sshd and PAM who is admitted. Runs in the foreground.\n\n",
 	      out);
-	for (size_t i = 0; i < ARRAY_LEN(table); i++)
-		fprintf(out, "  --%-12s %s%s%s%s\n", table[i].name, table[i].help,
+	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+		char left[32];
+		(void)snprintf(left, sizeof(left), "--%s %s", table[i].name, table[i].argument);
+		fprintf(out, "  %-22s %s%s%s%s\n", left, table[i].help,
 			table[i].fallback != NULL ? " (default " : "",
 			table[i].fallback != NULL ? table[i].fallback : "",
 			table[i].fallback != NULL ? ")" : "");
-	fputs("  --version      print the version\n  --help         print this\n", out);
+	}
+	fprintf(out, "  %-22s print the version\n  %-22s print this\n", "--version", "--help");
 }
 
 /* 0: go on; else leave with *code. */
@@ -100,6 +114,7 @@ static bool parse_options(int argc, char **argv, struct options *options, int *c
 	}
 	if (optind == argc)
 		return true;
+	fprintf(stderr, "iotpki-agent: unexpected argument: %.64s\n", argv[optind]);
 	usage(stderr);
 	*code = EXIT_USAGE;
 	return false;
@@ -121,7 +136,13 @@ static int fail(const char *what, enum iotpki_err err, const struct iotpki_detai
 	char why[IOTPKI_DETAIL_WHERE_MAX + IOTPKI_DETAIL_MESSAGE_MAX + 32];
 	iotpki_err_detail(err, detail, why, sizeof(why));
 	fprintf(stderr, "iotpki-agent: %s: %s\n", what, why);
-	log_write(LOG_LEVEL_ERROR, "event=start-failed error=\"%s: %s\"", what, why);
+	char both[sizeof(why) + 128];
+	(void)snprintf(both, sizeof(both), "%s: %s", what, why);
+	struct log_line line;
+	log_line_start(&line);
+	log_line_text(&line, "event", "start-failed", sizeof(both));
+	log_line_text(&line, "error", both, sizeof(both));
+	log_write(LOG_LEVEL_ERROR, "%s", line.text);
 	return code;
 }
 
@@ -216,6 +237,10 @@ static int serve(struct start *start)
 	};
 	CLEANUP(agent_freep) struct agent *agent = NULL;
 	enum iotpki_err err = agent_new(&options, &agent, &detail);
+	if (err == IOTPKI_ERR_PERMISSION && access(start->options.config, R_OK) != 0)
+		err = detail_set(&detail, err, 0, 0,
+				 "cannot be read; the agent reads it as %s: chgrp and chmod 0640",
+				 start->options.user);
 	if (err != IOTPKI_OK)
 		return fail("cannot start", err, &detail,
 			    err == IOTPKI_ERR_PERMISSION ? EXIT_PERMISSION : EXIT_CONFIG);
@@ -225,12 +250,23 @@ static int serve(struct start *start)
 	return err == IOTPKI_OK ? 0 : fail("stopped", err, NULL, EXIT_INTERNAL);
 }
 
+static int no_such_user(const char *user)
+{
+	struct iotpki_detail detail = { 0 };
+	char what[64];
+	(void)snprintf(what, sizeof(what), "--user %.32s", user);
+	const enum iotpki_err err = detail_set(
+		&detail, IOTPKI_ERR_NOT_FOUND, 0, 0,
+		"there is no such account; make it with useradd --system, or name another");
+	return fail(what, err, &detail, EXIT_CONFIG);
+}
+
 /* All that needs root, then never again root. */
 static int start_up(struct start *start)
 {
 	struct iotpki_detail detail = { 0 };
 	if (!find_users(start))
-		return fail("--user", IOTPKI_ERR_NOT_FOUND, NULL, EXIT_CONFIG);
+		return no_such_user(start->options.user);
 	enum iotpki_err err =
 		agent_log_open(start->options.log, clock_system(), &start->log, &detail);
 	if (err != IOTPKI_OK)
@@ -245,7 +281,8 @@ static int start_up(struct start *start)
 		return fail("--log", IOTPKI_ERR_IO, NULL, EXIT_PERMISSION);
 	err = open_socket(start, &detail);
 	if (err != IOTPKI_OK)
-		return fail("--socket", err, &detail, EXIT_PERMISSION);
+		return fail("--socket", err, &detail,
+			    err == IOTPKI_ERR_EXISTS ? EXIT_UNAVAILABLE : EXIT_PERMISSION);
 	err = make_state_dir(start, &detail);
 	if (err != IOTPKI_OK)
 		return fail("--state-dir", err, &detail, EXIT_PERMISSION);

@@ -35,7 +35,7 @@ int bnode_audit(int argc, char **argv)
 	struct audit_report report;
 	struct iotpki_detail detail = { 0 };
 	if (argc != 3 || strcmp(argv[1], "--dir") != 0)
-		return verb_usage("audit", "usage: iotpki-bnode audit --dir DIR");
+		return verb_usage("audit", "it takes --dir DIR and nothing else");
 	enum iotpki_err err = verb_path(argv[2], "ledger", dir, &detail);
 	const char *scratch = secure_getenv("TMPDIR");
 	if (err == IOTPKI_OK)

@@ -49,9 +49,17 @@ int main(int argc, char **argv)
 	(void)umask(0077);
 	log_set_sink(&sink);
 	for (size_t i = 0; argc >= 2 && i < ARRAY_LEN(verbs); i++) {
-		if (strcmp(argv[1], verbs[i].name) == 0)
-			return verbs[i].run(argc - 1, argv + 1);
+		if (strcmp(argv[1], verbs[i].name) != 0)
+			continue;
+		if (argc >= 3 && strcmp(argv[argc - 1], "--help") == 0) {
+			printf("usage: iotpki-bnode %s %s\nSee iotpki-bnode(1).\n", verbs[i].name,
+			       verbs[i].usage);
+			return VERB_OK;
+		}
+		return verbs[i].run(argc - 1, argv + 1);
 	}
+	if (argc >= 2)
+		fprintf(stderr, "iotpki-bnode: unknown command %.32s\n", argv[1]);
 	print_usage(stderr);
 	return VERB_USAGE;
 }

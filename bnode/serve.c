@@ -17,19 +17,27 @@
 
 enum { OWNERS_MAX = 1024, FD_MAX = 1 << 20, THREADS_MAX = 16, CONNECTIONS_MAX = 16384 };
 
+/* getopt is quiet: its texts would begin with the verb as if that were the program. */
+static int next_option(int argc, char **argv, const struct option *known)
+{
+	opterr = 0;
+	return getopt_long(argc, argv, ":", known, NULL);
+}
+
 /* ---- pin ---- */
 
 int bnode_pin(int argc, char **argv)
 {
 	static const struct option known[] = { { "dir", required_argument, NULL, 'd' }, { 0 } };
 	const char *dir = NULL;
-	for (int c; (c = getopt_long(argc, argv, "", known, NULL)) != -1;) {
+	for (int c; (c = next_option(argc, argv, known)) != -1;) {
 		if (c != 'd')
-			return VERB_USAGE;
+			return verb_bad_option("pin", c, argv);
 		dir = optarg;
 	}
-	if (dir == NULL || optind != argc)
-		return verb_usage("pin", "it takes --dir DIR and nothing else");
+	const int code = verb_check_words("pin", dir, argc, argv);
+	if (code != VERB_OK)
+		return code;
 	char pin[TLSKEY_PIN_SIZE];
 	struct iotpki_detail detail = { 0 };
 	const enum iotpki_err err = tlskey_pin(dir, pin, &detail);
@@ -54,13 +62,13 @@ static int init_options(int argc, char **argv, struct init *init)
 					       { "owner", required_argument, NULL, 'o' },
 					       { "open", no_argument, NULL, 'a' },
 					       { 0 } };
-	for (int c; (c = getopt_long(argc, argv, "", known, NULL)) != -1;) {
+	for (int c; (c = next_option(argc, argv, known)) != -1;) {
 		if (c == 'd') {
 			init->dir = optarg;
 		} else if (c == 'a') {
 			init->open = true;
 		} else if (c != 'o') {
-			return VERB_USAGE;
+			return verb_bad_option("init", c, argv);
 		} else if (init->owner_count == OWNERS_MAX) {
 			return verb_usage("init", "at most %d --owner", OWNERS_MAX);
 		} else if (!hex_decode(optarg, strlen(optarg), init->owners[init->owner_count++],
@@ -69,8 +77,9 @@ static int init_options(int argc, char **argv, struct init *init)
 						  "`iotpki dm init` prints them");
 		}
 	}
-	if (init->dir == NULL || optind != argc)
-		return verb_usage("init", "--dir DIR is missing, or there is more than options");
+	const int code = verb_check_words("init", init->dir, argc, argv);
+	if (code != VERB_OK)
+		return code;
 	/* A node where nobody may register is a mistake; one where everybody may has to be asked for. */
 	if (init->open == (init->owner_count > 0))
 		return verb_usage("init",
@@ -206,10 +215,10 @@ static int serve_options(int argc, char **argv, struct serve *serve)
 					       { "connections", required_argument, NULL, 'c' },
 					       { "request-seconds", required_argument, NULL, 's' },
 					       { 0 } };
-	for (int c; (c = getopt_long(argc, argv, "", known, NULL)) != -1;) {
+	for (int c; (c = next_option(argc, argv, known)) != -1;) {
 		int code = VERB_OK;
-		if (c == '?')
-			return VERB_USAGE;
+		if (c == '?' || c == ':')
+			return verb_bad_option("serve", c, argv);
 		if (c == 'd')
 			serve->dir = optarg;
 		else if (c == 'l')
@@ -219,8 +228,9 @@ static int serve_options(int argc, char **argv, struct serve *serve)
 		if (code != VERB_OK)
 			return code;
 	}
-	if (serve->dir == NULL || optind != argc)
-		return verb_usage("serve", "--dir DIR is missing, or there is more than options");
+	const int code = verb_check_words("serve", serve->dir, argc, argv);
+	if (code != VERB_OK)
+		return code;
 	if (serve->options.listener_count == 0)
 		return verb_usage("serve", "--listen URL is missing, e.g. https://192.0.2.7:7443/");
 	return VERB_OK;

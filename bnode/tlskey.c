@@ -104,6 +104,16 @@ enum iotpki_err tlskey_create(const char *dir, struct iotpki_detail *detail)
 	return write_file(dir, "tls.crt", cert_text, 0644, detail);
 }
 
+static enum iotpki_err read_own(const char *path, const struct fs_trust *trust, struct buf *out,
+				struct iotpki_detail *detail)
+{
+	const enum iotpki_err err = fs_read(path, trust, out, detail);
+	if (err != IOTPKI_ERR_NOT_FOUND)
+		return err;
+	return detail_set(detail, err, 0, 0,
+			  "there is no such file; `iotpki-bnode init` makes a B-node here");
+}
+
 static enum iotpki_err read_cert(const char *dir, struct buf *pem, X509 **cert_out,
 				 struct iotpki_detail *detail)
 {
@@ -111,7 +121,7 @@ static enum iotpki_err read_cert(const char *dir, struct buf *pem, X509 **cert_o
 	const struct fs_trust trust = { .owner = geteuid(), .also_root = true, .forbidden = 0022 };
 	enum iotpki_err err = verb_path(dir, "tls.crt", path, detail);
 	if (err == IOTPKI_OK)
-		err = fs_read(path, &trust, pem, detail);
+		err = read_own(path, &trust, pem, detail);
 	if (err != IOTPKI_OK)
 		return err;
 	CLEANUP(bio_freep) BIO *text = BIO_new_mem_buf(pem->data, (int)pem->len);
@@ -185,7 +195,7 @@ enum iotpki_err tlskey_load(const char *dir, struct tlskey *key_out, struct iotp
 	CLEANUP(x509_freep) X509 *cert = NULL;
 	enum iotpki_err err = verb_path(dir, "tls.key", path, detail);
 	if (err == IOTPKI_OK)
-		err = fs_read(path, &trust, &key.key_pem, detail);
+		err = read_own(path, &trust, &key.key_pem, detail);
 	if (err == IOTPKI_OK)
 		err = read_cert(dir, &key.cert_pem, &cert, detail);
 	if (err == IOTPKI_OK)

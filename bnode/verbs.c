@@ -1,6 +1,7 @@
 /* What the verbs share: how they fail. */
 #include "bnode/verbs.h"
 
+#include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -46,6 +47,19 @@ int verb_usage(const char *verb, const char *format, ...)
 	va_end(args);
 	fprintf(stderr, "\nSee iotpki-bnode(1).\n");
 	return VERB_USAGE;
+}
+
+int verb_bad_option(const char *verb, int code, char *const *argv)
+{
+	return verb_usage(verb, code == ':' ? "%.64s needs an argument" : "unknown option %.64s",
+			  argv[optind - 1]);
+}
+
+int verb_check_words(const char *verb, const char *dir, int argc, char *const *argv)
+{
+	if (optind < argc)
+		return verb_usage(verb, "unexpected argument: %.64s", argv[optind]);
+	return dir != NULL ? VERB_OK : verb_usage(verb, "--dir DIR is missing");
 }
 
 enum iotpki_err verb_path(const char *dir, const char *name, char out[static VERB_PATH_SIZE],

@@ -30,6 +30,11 @@ int verb_failed(const char *verb, enum iotpki_err err, const struct iotpki_detai
 /** Say what is wrong with the arguments, and where to read more. VERB_USAGE. */
 int verb_usage(const char *verb, const char *format, ...) PRINTF_LIKE(2, 3);
 
+/** What getopt_long() refused with optstring ":", in the program's words. VERB_USAGE. */
+int verb_bad_option(const char *verb, int code, char *const *argv);
+/** --dir is there and nothing stands behind the options; else it is said. */
+int verb_check_words(const char *verb, const char *dir, int argc, char *const *argv);
+
 #define VERB_PATH_SIZE 4096
 /** dir/name, e.g. the folder "ledger". IOTPKI_ERR_LIMIT if it is too long. */
 enum iotpki_err verb_path(const char *dir, const char *name, char out[static VERB_PATH_SIZE],

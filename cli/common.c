@@ -50,6 +50,15 @@ enum cli_exit cli_load_config(struct cli *cli, struct config *config_out)
 	const struct fs_trust trust = cli_trust();
 	struct iotpki_detail detail = { 0 };
 	const enum iotpki_err err = config_load(cli->config_path, &trust, config_out, &detail);
+	if (err == IOTPKI_ERR_NOT_FOUND)
+		return cli_error(cli, cli_exit_of(err),
+				 "%.256s: there is no such file; iotpki.yaml(5) says what it "
+				 "holds, --config names another",
+				 cli->config_path);
+	if (err == IOTPKI_ERR_PERMISSION && access(cli->config_path, R_OK) != 0)
+		return cli_error(cli, cli_exit_of(err),
+				 "%.256s: this user may not read it; run this as root",
+				 cli->config_path);
 	return err == IOTPKI_OK ? CLI_OK : cli_fail(cli, err, &detail);
 }
 

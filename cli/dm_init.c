@@ -57,8 +57,13 @@ struct node_words {
 	const char *url, *pin, *network;
 };
 
-static void write_node(struct buf *yaml, const struct node_words *node, size_t number)
+static enum cli_exit write_node(struct cli *cli, struct buf *yaml, const struct node_words *node,
+				size_t number)
 {
+	if (node->pin == NULL && strncmp(node->url, "https:", 6) == 0)
+		return cli_error(cli, CLI_USAGE,
+				 "--bnode %.128s needs a --pin behind it (iotpki-bnode pin)",
+				 node->url);
 	(void)buf_printf(yaml, "  - {name: node%zu, type: iotpki, network: ", number);
 	quoted(yaml, node->network);
 	(void)buf_puts(yaml, ", url: ");
@@ -68,6 +73,7 @@ static void write_node(struct buf *yaml, const struct node_words *node, size_t n
 		quoted(yaml, node->pin);
 	}
 	(void)buf_puts(yaml, "}\n");
+	return CLI_OK;
 }
 
 /* --network counts for the --bnode behind it, --pin belongs to the --bnode before it. */
@@ -78,9 +84,10 @@ static enum cli_exit nodes_yaml(struct cli *cli, const struct cli_arguments *arg
 	struct node_words node = { .network = "iotpki" };
 	const char *network = "iotpki";
 	size_t count = 0;
+	enum cli_exit exit = CLI_OK;
 	(void)buf_puts(yaml, "# The B-nodes that hold this owner's names (iotpki dm "
 			     "init).\nversion: 1\nbnodes:\n");
-	for (size_t i = 0; i < arguments->order_count; i++) {
+	for (size_t i = 0; i < arguments->order_count && exit == CLI_OK; i++) {
 		const size_t option = arguments->order[i];
 		const char *name = arguments->options[option].name;
 		const char *value = arguments->given[option].values[used[option]++];
@@ -88,45 +95,45 @@ static enum cli_exit nodes_yaml(struct cli *cli, const struct cli_arguments *arg
 			network = value;
 		} else if (strcmp(name, "bnode") == 0) {
 			if (node.url != NULL)
-				write_node(yaml, &node, ++count);
+				exit = write_node(cli, yaml, &node, ++count);
 			node = (struct node_words){ .url = value, .network = network };
 		} else if (strcmp(name, "pin") == 0) {
 			if (node.url == NULL || node.pin != NULL)
 				return cli_error(cli, CLI_USAGE,
-						 "each --pin belongs to one --bnode before it");
+						 "a --pin stands behind its --bnode, one for each");
 			node.pin = value;
 		}
 	}
-	if (node.url != NULL)
-		write_node(yaml, &node, ++count);
-	return CLI_OK;
+	if (exit == CLI_OK && node.url != NULL)
+		exit = write_node(cli, yaml, &node, ++count);
+	return exit;
 }
 
-static enum cli_exit set_nodes(struct cli *cli, const struct cli_arguments *arguments,
-			       struct dm *dm)
+static enum cli_exit set_nodes(struct cli *cli, const struct buf *yaml, struct dm *dm)
 {
 	char path[PATH_MAX];
 	struct iotpki_detail detail = { 0 };
-	CLEANUP(buf_done) struct buf yaml = BUF_INIT(DM_YAML_MAX);
-	const enum cli_exit exit = nodes_yaml(cli, arguments, &yaml);
-	if (exit != CLI_OK)
-		return exit;
 	if (!dm_path(cli, dm, "dm.yaml", path))
 		return CLI_USAGE;
-	enum iotpki_err err = buf_error(&yaml);
+	enum iotpki_err err = buf_error(yaml);
 	if (err == IOTPKI_OK)
-		err = config_parse(path, buf_text(&yaml), yaml.len, &dm->config, &detail);
+		err = config_parse(path, buf_text(yaml), yaml->len, &dm->config, &detail);
 	if (err == IOTPKI_OK)
-		err = fs_write(path, yaml.data, yaml.len, 0600, false, &detail);
+		err = fs_write(path, yaml->data, yaml->len, 0600, false, &detail);
 	return err == IOTPKI_OK ? CLI_OK : cli_fail(cli, err, &detail);
 }
 
 enum cli_exit dm_init(struct cli *cli, const struct cli_arguments *arguments)
 {
+	/* Judged before a key is made. */
+	CLEANUP(buf_done) struct buf yaml = BUF_INIT(DM_YAML_MAX);
+	enum cli_exit exit = nodes_yaml(cli, arguments, &yaml);
+	if (exit != CLI_OK)
+		return exit;
 	CLEANUP(dm_close) struct dm dm;
-	enum cli_exit exit = open_or_make(cli, arguments, &dm);
-	if (exit == CLI_OK && arguments->order_count > 0 && cli_value(arguments, "bnode") != NULL)
-		exit = set_nodes(cli, arguments, &dm);
+	exit = open_or_make(cli, arguments, &dm);
+	if (exit == CLI_OK && cli_value(arguments, "bnode") != NULL)
+		exit = set_nodes(cli, &yaml, &dm);
 	if (exit != CLI_OK)
 		return exit;
 	char owner[2 * SHA256_LEN + 1];

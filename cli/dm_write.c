@@ -169,7 +169,7 @@ static enum iotpki_err sync_one(void *context, const char *name)
 	if (err != IOTPKI_OK) {
 		exit = cli_fail(sync->cli, err, &detail);
 	} else {
-		exit = dm_report(sync->cli, sync->dm, name, "level", &report);
+		exit = dm_report(sync->cli, sync->dm, name, "all B-nodes have it", &report);
 		(void)json_array_append(sync->all, sync->cli->result);
 	}
 	/* One name that cannot be helped does not keep the others from it. */

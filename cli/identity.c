@@ -29,6 +29,10 @@ static enum cli_exit open_identity(struct cli *cli, const struct cli_arguments *
 		return CLI_USAGE;
 	struct iotpki_detail detail = { 0 };
 	const enum iotpki_err err = identity_load(dir, identity_out, &detail);
+	if (err == IOTPKI_ERR_NOT_FOUND)
+		return cli_error(cli, cli_exit_of(err),
+				 "%.256s: there is no identity; iotpki identity new makes one",
+				 dir);
 	return err == IOTPKI_OK ? CLI_OK : cli_fail(cli, err, &detail);
 }
 

@@ -160,11 +160,15 @@ static bool take_option(struct parsing *parsing, int code, const char *value)
 }
 
 /* What getopt refused, in our words: its own would go to stderr in two styles. */
-static bool refuse_option(struct cli *cli, int code, char *const *argv)
+static bool refuse_option(const struct parsing *parsing, int code, char *const *argv)
 {
-	const char *word = argv[optind - 1];
-	(void)cli_error(cli, CLI_USAGE,
-			code == ':' ? "%.64s needs an argument" : "unknown option %.64s", word);
+	const struct cli_verb *verb = parsing->verb;
+	(void)cli_error(parsing->cli, CLI_USAGE, "%s%.64s%s; see iotpki %s%s%s%s--help",
+			code == ':' ? "" : "unknown option ", argv[optind - 1],
+			code == ':' ? " needs an argument" : "", verb != NULL ? verb->noun : "",
+			verb != NULL ? " " : "",
+			verb != NULL && verb->verb != NULL ? verb->verb : "",
+			verb != NULL && verb->verb != NULL ? " " : "");
 	return false;
 }
 
@@ -179,7 +183,7 @@ static bool parse_options(struct parsing *parsing, int argc, char **argv, bool s
 	while ((code = getopt_long(argc, argv, stop_at_word ? "+:qvh" : ":qvh", options, NULL)) !=
 	       -1) {
 		if (code == '?' || code == ':')
-			return refuse_option(parsing->cli, code, argv);
+			return refuse_option(parsing, code, argv);
 		if (!take_option(parsing, code, optarg))
 			return false;
 	}
@@ -244,10 +248,14 @@ static enum cli_exit run(struct cli *cli, int argc, char **argv)
 		return CLI_OK;
 	}
 	const int at = optind;
-	if (parsing.help || at >= argc) {
-		print_usage(parsing.help ? cli->out : cli->err);
+	if (parsing.help) {
+		print_usage(cli->out);
 		cli->json = false;
-		return parsing.help ? CLI_OK : CLI_USAGE;
+		return CLI_OK;
+	}
+	if (at >= argc) {
+		print_usage(cli->err);
+		return cli_error(cli, CLI_USAGE, "a command is missing");
 	}
 	const char *verb = at + 1 < argc ? argv[at + 1] : NULL;
 	const struct cli_verb *found = find_verb(argv[at], verb);
@@ -281,6 +289,15 @@ static void print_json(struct cli *cli, enum cli_exit exit)
 	json_decref(whole);
 }
 
+/* A command that cannot be parsed is answered in the form that was asked for all the same. */
+static bool asks_json(int argc, char *const *argv)
+{
+	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+		if (strcmp(argv[i], "--json") == 0)
+			return true;
+	return false;
+}
+
 int main(int argc, char **argv)
 {
 	struct cli cli = { .program = "iotpki",
@@ -290,8 +307,9 @@ int main(int argc, char **argv)
 			   .err = stderr,
 			   .clock = clock_system(),
 			   .random = random_system() };
+	const bool json = asks_json(argc, argv); /* before getopt moves the words */
 	enum cli_exit exit = run(&cli, argc, argv);
-	if (cli.json)
+	if (cli.json || (json && exit == CLI_USAGE))
 		print_json(&cli, exit);
 	/* Half an answer must not look like a whole one. */
 	if (fflush(stdout) != 0 && exit == CLI_OK)

@@ -163,7 +163,8 @@ enum cli_exit member_store(struct cli *cli, const struct cli_arguments *argument
 	if (err != IOTPKI_OK)
 		return cli_fail(cli, err, &detail);
 	if (cli_flag(arguments, "dry-run")) {
-		cli_say(cli, "%s would be written: %zu members", file, membership_count(after));
+		cli_say(cli, "%s would be written; members then: %zu", file,
+			membership_count(after));
 		return CLI_OK;
 	}
 	err = fs_write(file, text->data, text->len, 0640, true, &detail);

@@ -46,6 +46,7 @@ void cli_verbose(struct cli *cli, const char *format, ...)
 
 void cli_warn(struct cli *cli, const char *format, ...)
 {
+	(void)fflush(cli->out); /* in the order in which it was said, in a file too */
 	va_list args;
 	va_start(args, format);
 	vline(cli->err, "iotpki: warning: ", format, args);
@@ -64,6 +65,7 @@ enum cli_exit cli_error(struct cli *cli, enum cli_exit exit, const char *format,
 	va_start(args, format);
 	(void)vsnprintf(cli->message, sizeof(cli->message), format, args);
 	va_end(args);
+	(void)fflush(cli->out);
 	fprintf(cli->err, "iotpki: %s\n", cli->message);
 	return exit;
 }

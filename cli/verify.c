@@ -19,6 +19,7 @@ enum { KEY_FILE_MAX = 16384 };
 struct subject {
 	struct verify_request request;
 	char shown[IOTPKI_FINGERPRINT_TEXT_SIZE + 32];
+	const char *named; /* the name that was asked for; NULL: asked by key or certificate */
 };
 
 /* What decided, in a sentence, and what the owner can do about it. */
@@ -72,6 +73,7 @@ static enum cli_exit take_name(struct cli *cli, const struct ask *ask, const cha
 {
 	subject->request.presented = IOTPKI_PRESENTED_NAME;
 	(void)snprintf(subject->shown, sizeof(subject->shown), "nothing (asks by name)");
+	subject->named = text;
 	return ask_find(cli, ask->list, text, &subject->request.member);
 }
 
@@ -83,6 +85,10 @@ static enum cli_exit take_key(struct cli *cli, const struct ask *ask, const char
 	const enum cli_exit exit = cli_read(cli, path, &text);
 	if (exit != CLI_OK)
 		return exit;
+	if (strstr(buf_text(&text), "PRIVATE KEY-----") != NULL)
+		return cli_error(cli, CLI_CONFIGURATION,
+				 "%.256s: this is a private key; --key takes the public one (.pub)",
+				 path);
 	size_t len = text.len;
 	while (len > 0 && (text.data[len - 1] == '\n' || text.data[len - 1] == '\r'))
 		len--;
@@ -145,9 +151,6 @@ static enum cli_exit take_subject(struct cli *cli, const struct cli_arguments *a
 {
 	const char *key = cli_value(arguments, "key");
 	const char *cert = cli_value(arguments, "cert");
-	const size_t given = arguments->positional_count + (key != NULL) + (cert != NULL);
-	if (given != 1)
-		return cli_error(cli, CLI_USAGE, "verify takes one of NAME, --key and --cert");
 	subject->request.user = cli_value(arguments, "user");
 	subject->request.service = cli_value(arguments, "service");
 	if (key != NULL)
@@ -184,8 +187,9 @@ static void explain_entry(struct cli *cli, const struct subject *subject)
 	const struct member *member = subject->request.member;
 	const char *user = subject->request.user;
 	cli_print(cli, "shown:    %s", subject->shown);
+	const char *service = service_of(&subject->request);
 	cli_print(cli, "asked:    account %s, service %s", user != NULL ? user : "(any)",
-		  service_of(&subject->request));
+		  service[0] != '\0' ? service : "(any)");
 	if (member == NULL) {
 		cli_print(cli, "entry:    none");
 		return;
@@ -309,7 +313,8 @@ static void say(struct cli *cli, const struct subject *subject, const struct ver
 {
 	const struct iotpki_decision *decision = &result->decision;
 	const struct member *member = subject->request.member;
-	const char *who = member != NULL ? member->name : subject->shown;
+	const char *unknown = subject->named != NULL ? subject->named : subject->shown;
+	const char *who = member != NULL ? member->name : unknown;
 	const char *label = member != NULL ? member->label : "";
 	const char *paper = iotpki_reason_paper_text(decision->reason);
 	char reason[64] = "";
@@ -329,6 +334,10 @@ static enum cli_exit run(struct cli *cli, const struct cli_arguments *arguments)
 {
 	struct subject subject = { 0 };
 	struct verify_result result;
+	const size_t given = arguments->positional_count + cli_flag(arguments, "key") +
+			     cli_flag(arguments, "cert");
+	if (given != 1)
+		return cli_error(cli, CLI_USAGE, "verify takes one of NAME, --key and --cert");
 	CLEANUP(ask_close) struct ask ask;
 	enum cli_exit exit = ask_open(cli, ASK_LIST | ASK_NODES, &ask);
 	if (exit == CLI_OK)

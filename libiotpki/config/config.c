@@ -398,6 +398,16 @@ static bool warn_networks(const struct config *config)
 	return config->network_count > 1;
 }
 
+static bool warn_break_glass(const struct config *config)
+{
+	return config->break_glass_count > 0;
+}
+
+static bool warn_on_change(const struct config *config)
+{
+	return config->identity_on_change[0] != '\0';
+}
+
 void config_warnings(const struct config *config, void (*emit)(void *context, const char *warning),
 		     void *context)
 {
@@ -417,6 +427,9 @@ void config_warnings(const struct config *config, void (*emit)(void *context, co
 				  "this release, which keeps no last verdicts" },
 		{ warn_networks,
 		  "there are several networks: every name must live on all of them" },
+		{ warn_break_glass, "break_glass.users lets nobody in by itself: pam_iotpki reads "
+				    "break_glass_user= on its own lines" },
+		{ warn_on_change, "identity.on_change has no effect in this release" },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(warnings); i++)
 		if (warnings[i].applies(config))

@@ -152,7 +152,9 @@ static enum iotpki_err read_folder(struct load *load, const char *folder)
 	CLEANUP(names_done) struct names names = { NULL, 0 };
 	names.count = scandirat(fd, ".", &names.entries, is_part, by_bytes);
 	if (names.count < 0)
-		return detail_set(load->detail, IOTPKI_ERR_IO, 0, 0, "%s cannot be listed", folder);
+		return detail_set(load->detail,
+				  errno == EACCES ? IOTPKI_ERR_PERMISSION : IOTPKI_ERR_IO, 0, 0,
+				  "%s cannot be listed: %s", folder, strerror(errno));
 	for (int i = 0; i < names.count && err == IOTPKI_OK; i++) {
 		char path[PATH_MAX];
 		const int len =

@@ -117,8 +117,12 @@ static enum iotpki_err parser_error(const struct yaml_reader *reader, struct iot
 	}
 	if (parser->error == YAML_MEMORY_ERROR)
 		return detail_set(detail, IOTPKI_ERR_NOMEM, 0, 0, "out of memory");
-	return refuse_at(parser->problem_mark, IOTPKI_ERR_SYNTAX, detail,
-			 parser->problem != NULL ? parser->problem : "is not YAML");
+	/* libyaml has two texts for a tab; neither names what an editor does not show. */
+	const char *problem = parser->problem != NULL ? parser->problem : "is not YAML";
+	if (parser->buffer.pointer < parser->buffer.last && *parser->buffer.pointer == '\t' &&
+	    parser->error == YAML_SCANNER_ERROR)
+		problem = "a tab stands here; YAML is indented with spaces";
+	return refuse_at(parser->problem_mark, IOTPKI_ERR_SYNTAX, detail, problem);
 }
 
 static enum iotpki_err check_document(struct yaml_reader *reader, struct iotpki_detail *detail)
@@ -266,6 +270,18 @@ static enum iotpki_err missing_key(const struct yaml_event *start, const struct 
 	return IOTPKI_OK;
 }
 
+static enum iotpki_err unknown_key(const struct yaml_event *event, const struct yaml_key *keys,
+				   size_t count, struct iotpki_detail *detail)
+{
+	char known[IOTPKI_DETAIL_MESSAGE_MAX] = "";
+	size_t len = 0;
+	for (size_t i = 0; i < count && len < sizeof(known); i++)
+		len += (size_t)snprintf(known + len, sizeof(known) - len, "%s%s",
+					i == 0 ? "" : ", ", keys[i].name);
+	return yaml_refuse(event, detail, "unknown key \"%.64s\"; here stand %s", event->text,
+			   known);
+}
+
 static enum iotpki_err take_key(const struct yaml_event *event, const struct yaml_key *keys,
 				size_t count, uint32_t *seen, size_t *at_out,
 				struct iotpki_detail *detail)
@@ -275,7 +291,7 @@ static enum iotpki_err take_key(const struct yaml_event *event, const struct yam
 		return err;
 	const size_t at = find_key(event, keys, count);
 	if (at == count)
-		return yaml_refuse(event, detail, "unknown key \"%.64s\"", event->text);
+		return unknown_key(event, keys, count, detail);
 	if ((*seen & UINT32_C(1) << at) != 0)
 		return yaml_refuse(event, detail, "the key \"%s\" is there twice", keys[at].name);
 	*seen |= UINT32_C(1) << at;

@@ -294,6 +294,10 @@ static void warning_rows(void **state)
 		{ "follow", "version: 1\npolicy: {key_change: follow}\n", "key_change is follow" },
 		{ "soft-fail", "version: 1\npolicy: {unreachable: soft-fail}\n",
 		  "behaves as hard-fail" },
+		{ "break-glass", "version: 1\nbreak_glass: {users: [root]}\n",
+		  "break_glass.users lets nobody in by itself" },
+		{ "on_change", "version: 1\nidentity: {on_change: /bin/true}\n",
+		  "identity.on_change has no effect" },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct config config;

@@ -221,22 +221,20 @@ static struct question *find_idle(const struct questions *questions, const char 
 	return NULL;
 }
 
-static size_t count_in_flight(const struct questions *questions, const char *name)
+static size_t count_sent(const struct questions *questions, const char *name)
 {
 	size_t count = 0;
 	for (const struct question *q = questions->first; q != NULL; q = q->next)
-		if (!q->finished && strcmp(q->name, name) == 0)
+		if (q->sent && !q->finished && strcmp(q->name, name) == 0)
 			count++;
 	return count;
 }
 
 /* Room for one more question: what nobody waits for gives way; those who wait are not disturbed. */
-static bool make_room(struct questions *questions, const char *name)
+static bool make_room(struct questions *questions)
 {
 	struct question *idle = NULL;
-	if (count_in_flight(questions, name) >= QUESTIONS_PER_NAME_MAX)
-		idle = find_idle(questions, name, true);
-	else if (questions->in_flight >= QUESTIONS_IN_FLIGHT_MAX)
+	if (questions->in_flight >= QUESTIONS_IN_FLIGHT_MAX)
 		idle = find_idle(questions, NULL, true);
 	else if (questions->count < QUESTIONS_NAMES_MAX)
 		return true;
@@ -289,7 +287,7 @@ enum iotpki_err questions_join(struct questions *questions, const char *name,
 		return IOTPKI_ERR_ARGUMENT;
 	struct question *question = find(questions, name);
 	waiter->reused = question != NULL;
-	if (question == NULL && !make_room(questions, name))
+	if (question == NULL && !make_room(questions))
 		return IOTPKI_ERR_LIMIT;
 	if (question == NULL)
 		question = question_new(questions, name);
@@ -327,7 +325,8 @@ void questions_view(const struct questions_waiter *waiter, struct questions_view
 void questions_drop(struct questions *questions, const char *name)
 {
 	for (struct question *q = questions->first; q != NULL; q = q->next)
-		if (name == NULL || strcmp(q->name, name) == 0)
+		/* What waits to be sent will be answered after this, and holds nothing yet. */
+		if (q->sent && (name == NULL || strcmp(q->name, name) == 0))
 			q->dropped = true;
 }
 
@@ -343,6 +342,23 @@ static void forget_old(struct questions *questions)
 	}
 }
 
+/*
+ * Whoever asks about one name all day long, which takes no proof, must neither use up the nodes nor
+ * have others who ask about it sent away: they wait together until one of its questions is over.
+ */
+static bool may_be_sent(const struct question *question)
+{
+	const struct questions *questions = question->questions;
+	if (count_sent(questions, question->name) < QUESTIONS_PER_NAME_MAX)
+		return true;
+	struct question *idle = find_idle(questions, question->name, true);
+	/* One that was not sent takes nobody's place, and may be this very one, just left by all. */
+	if (idle == NULL || !idle->sent)
+		return false;
+	question_free(idle);
+	return true;
+}
+
 bool questions_work(struct questions *questions, int64_t budget_ms)
 {
 	forget_old(questions);
@@ -351,7 +367,7 @@ bool questions_work(struct questions *questions, int64_t budget_ms)
 	const size_t nodes = questions->options.node_count;
 	size_t room = nodes == 0 || nodes > PER_TURN ? 1 : PER_TURN / nodes;
 	for (struct question *q = questions->last; q != NULL; q = q->previous) {
-		if (q->sent)
+		if (q->sent || !may_be_sent(q))
 			continue;
 		if (room-- == 0 || now_ms(questions) - start_ms >= budget_ms)
 			return true;

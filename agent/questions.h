@@ -14,7 +14,7 @@
 enum {
 	QUESTIONS_NAMES_MAX = 1024,    /* sets of answers kept or in flight */
 	QUESTIONS_IN_FLIGHT_MAX = 512, /* questions at the B-nodes, all names */
-	QUESTIONS_PER_NAME_MAX = 8,    /* of one name */
+	QUESTIONS_PER_NAME_MAX = 8,    /* at the B-nodes, of one name; one more waits in line */
 };
 
 struct questions;

@@ -116,14 +116,12 @@ void quorum_add(struct quorum_count *count, enum iotpki_outcome judged, enum quo
 			       judged == IOTPKI_OUTCOME_MALFORMED;
 }
 
-bool quorum_admits(const struct quorum_count *count, unsigned int needed, size_t node_count,
+bool quorum_admits(const struct quorum_count *count, unsigned int needed,
 		   enum iotpki_dissent dissent)
 {
 	if (count->agreeing < needed)
 		return false;
 	if (count->worst == QUORUM_AGREES)
 		return true;
-	/* Two halves that contradict each other must not both be able to outvote. */
-	return dissent == IOTPKI_DISSENT_OUTVOTE && needed > node_count / 2 &&
-	       count->worst <= QUORUM_HASH_MISMATCH;
+	return dissent == IOTPKI_DISSENT_OUTVOTE && count->worst <= QUORUM_HASH_MISMATCH;
 }

@@ -48,6 +48,9 @@ enum iotpki_outcome quorum_judge(const struct iotpki_answer *answer, int64_t now
 void quorum_add(struct quorum_count *count, enum iotpki_outcome judged,
 		enum quorum_finding finding);
 
-/** Whether the answers admit: n agree, and nothing speaks against it that is not outvoted. */
-bool quorum_admits(const struct quorum_count *count, unsigned int needed, size_t node_count,
+/**
+ * Whether the answers admit: n agree, and nothing speaks against it that is not outvoted. To
+ * outvote takes more than half of the nodes: the caller sees to it.
+ */
+bool quorum_admits(const struct quorum_count *count, unsigned int needed,
 		   enum iotpki_dissent dissent);

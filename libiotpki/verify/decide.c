@@ -202,15 +202,40 @@ static bool was_admitted_lately(const struct iotpki_decide_input *input, int64_t
 }
 
 static bool soft_fail_admits(const struct iotpki_decide_input *input,
-			     const struct quorum_count *count, unsigned int needed, int64_t now_s)
+			     const struct quorum_count *count, int64_t now_s)
 {
-	if (!input->soft_fail || needed == QUORUM_NEVER)
+	if (!input->soft_fail)
 		return false;
 	/* Only silence is forgiven: else one lie or one wrong pin would open the door (I2). */
 	if (count->pending || count->unforgivable)
 		return false;
 	return shows_what_is_listed(input) && is_pinned_everywhere(input) &&
 	       was_admitted_lately(input, now_s);
+}
+
+/* ---- nonsense: it never admits, whatever the rest of it says ---- */
+
+static bool is_sensible_answer(const struct iotpki_answer *answer)
+{
+	return answer->network < IOTPKI_NODES_MAX && answer->max_tip_age_s >= 0 &&
+	       (unsigned int)answer->outcome <= IOTPKI_OUTCOME_MALFORMED &&
+	       answer->outcome != IOTPKI_OUTCOME_STALE;
+}
+
+static bool is_sensible(const struct iotpki_decide_input *input, unsigned int needed)
+{
+	if (needed == QUORUM_NEVER || (unsigned int)input->dissent > IOTPKI_DISSENT_OUTVOTE ||
+	    (unsigned int)input->key_change > IOTPKI_KEY_FOLLOW)
+		return false;
+	/* Two halves that contradict each other must not both be able to outvote. */
+	const size_t nodes = node_count(input);
+	if (input->dissent == IOTPKI_DISSENT_OUTVOTE && needed <= nodes / 2)
+		return false;
+	for (size_t i = 0; i < nodes; i++) {
+		if (!is_sensible_answer(&input->answers[i]))
+			return false;
+	}
+	return true;
 }
 
 /* ---- the decision ---- */
@@ -245,13 +270,14 @@ void iotpki_decide(const struct iotpki_decide_input *input, struct iotpki_decisi
 	if (decision->now_s < input->cert_begins_s)
 		return refuse(decision, IOTPKI_DENY, IOTPKI_MEMBER_EXPIRED, all);
 
-	const bool admits = quorum_admits(&count, needed, nodes, input->dissent);
+	const bool sensible = is_sensible(input, needed);
+	const bool admits = sensible && quorum_admits(&count, needed, input->dissent);
 	if (!admits && count.worst > QUORUM_AGREES) {
 		const bool disagree = count.agreeing >= needed;
 		return refuse(decision, IOTPKI_DENY,
 			      disagree ? IOTPKI_DISAGREE : reason_of[count.worst], all);
 	}
-	if (!admits && !soft_fail_admits(input, &count, needed, decision->now_s))
+	if (!admits && !(sensible && soft_fail_admits(input, &count, decision->now_s)))
 		return refuse(decision, IOTPKI_UNAVAILABLE, unavailable_reason(&count), all);
 
 	decision->verdict = IOTPKI_ADMIT; /* the only line that says so (I1) */

@@ -143,14 +143,19 @@ static void check_admitted(const struct iotpki_decide_input *input,
 	FUZZ_CHECK(now_s < input->member_ends_s && now_s < input->cert_ends_s);
 	FUZZ_CHECK(now_s >= input->cert_begins_s);
 	FUZZ_CHECK(input->needed >= 1 && input->needed <= input->answer_count);
+	FUZZ_CHECK(input->dissent == IOTPKI_DISSENT_DENY ||
+		   (input->dissent == IOTPKI_DISSENT_OUTVOTE &&
+		    input->needed > input->answer_count / 2));
+	FUZZ_CHECK((unsigned int)input->key_change <= IOTPKI_KEY_FOLLOW);
 	unsigned int supporting = 0;
 	unsigned int silent = 0;
 	for (size_t i = 0; i < input->answer_count; i++) {
 		const struct iotpki_answer *answer = &input->answers[i];
 		/* I3: one revoked beats any number of others. */
 		FUZZ_CHECK(decision->judged[i] != IOTPKI_OUTCOME_REVOKED);
-		FUZZ_CHECK(answer->outcome != IOTPKI_OUTCOME_REVOKED ||
-			   answer->network >= IOTPKI_NODES_MAX);
+		FUZZ_CHECK(answer->outcome != IOTPKI_OUTCOME_REVOKED);
+		FUZZ_CHECK(answer->network < IOTPKI_NODES_MAX && answer->max_tip_age_s >= 0);
+		FUZZ_CHECK((unsigned int)answer->outcome <= IOTPKI_OUTCOME_MALFORMED);
 		supporting += supports(input, answer, now_s);
 		silent += decision->judged[i] == IOTPKI_OUTCOME_UNREACHABLE ||
 			  decision->judged[i] == IOTPKI_OUTCOME_NOT_READY;

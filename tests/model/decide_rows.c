@@ -1,6 +1,7 @@
 /*
- * The C side of the comparison: reads the rows that model.py makes on standard
- * input, plays each (see story() there), and stops at the first that comes out
+ * usage: decide_rows [MODEL'S-NAME]
+ * The C side of the comparison: reads the rows that model.py or second.py makes on
+ * standard input, plays each (see story() there), and stops at the first that comes out
  * otherwise than the model says. Exit 0: no difference, 1: a difference, 2: bad rows.
  */
 #include <errno.h>
@@ -134,6 +135,7 @@ static bool read_row(const char *text, struct row *row)
 	for (size_t i = 0; i < SLOTS; i++) {
 		row->nodes[i].outcome = IOTPKI_OUTCOME_REVOKED;
 		row->nodes[i].tip_s = INT64_MAX;
+		row->nodes[i].max_tip_age_s = -1;
 	}
 	for (size_t i = 0; i < input->answer_count; i++)
 		read_answer(&numbers, &row->nodes[i]);
@@ -185,8 +187,9 @@ static void play(struct row *row, bool has_array, char *out, size_t size)
 	(void)tell(row, out + len, size - len, &final);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+	const char *model = argc > 1 ? argv[1] : "model";
 	char *line = NULL;
 	size_t size = 0;
 	size_t count = 0;
@@ -202,11 +205,11 @@ int main(void)
 		static char told[TOLD_MAX];
 		play(&row, read_row(line, &row), told, sizeof(told));
 		if (strcmp(told, want) != 0) {
-			printf("row %zu: %s\nmodel: %s\nC:     %s\n", count + 1, line, want, told);
+			printf("row %zu: %s\n%s: %s\nC: %s\n", count + 1, line, model, want, told);
 			return 1;
 		}
 	}
 	free(line);
-	printf("rows: %zu, model and C decide the same\n", count);
+	printf("rows: %zu, %s and C decide the same\n", count, model);
 	return count > 0 ? 0 : 2;
 }

@@ -138,6 +138,18 @@ def soft_fail(s, answers, judged, now):
     return 0 <= s["last_age"] <= s["soft_max_age"] and now < s["last_ends"]
 
 
+def is_sensible(s, answers):
+    """What no caller may mean never admits, not even where enough nodes agree."""
+    if s["dissent"] not in (DISSENT_DENY, OUTVOTE) or \
+            s["key_change"] not in (SAME_REGISTRATION, PIN, FOLLOW):
+        return False
+    if s["dissent"] == OUTVOTE and 2 * s["needed"] <= len(answers):
+        return False
+    outcomes = [o for o in range(PENDING, MALFORMED + 1) if o != STALE]
+    return all(a["outcome"] in outcomes and 0 <= a["network"] < NODES_MAX and a["max_age"] >= 0
+               for a in answers)
+
+
 def decide(s, answers, deadline):
     if s["no_array"] or len(answers) > NODES_MAX:
         answers = []
@@ -170,16 +182,16 @@ def decide(s, answers, deadline):
         return result(DENY, "member-expired", complete)
 
     enough = reachable and agreeing >= n
-    outvoted = s["dissent"] == OUTVOTE and 2 * n > len(answers) and \
-        worst in ("unregistered", "hash-mismatch")
-    if enough and (worst is None or outvoted):
+    sensible = is_sensible(s, answers)
+    outvoted = s["dissent"] == OUTVOTE and worst in ("unregistered", "hash-mismatch")
+    if sensible and enough and (worst is None or outvoted):
         followed = any(
             o == "" and (match(s, a)[1] or s["pins"][a["network"]] != a["registration"])
             for a, o in zip(answers, against))
         return result(ADMIT, "none", True, followed=followed)
     if worst is not None:
         return result(DENY, "disagree" if enough else worst, complete)
-    if complete and soft_fail(s, answers, judged, now):
+    if sensible and complete and soft_fail(s, answers, judged, now):
         return result(ADMIT, "none", True, soft=True)
     for reason, outcome in (("not-ready", NOT_READY), ("stale", STALE)):
         if outcome in judged:

@@ -74,6 +74,8 @@ ANSWER(unauthorized, good, answer.outcome = IOTPKI_OUTCOME_UNAUTHORIZED)
 ANSWER(malformed, good, answer.outcome = IOTPKI_OUTCOME_MALFORMED)
 ANSWER(nonsense, good, answer.outcome = (enum iotpki_outcome)77)
 ANSWER(nonsense_network, good, answer.network = IOTPKI_NODES_MAX)
+ANSWER(nonsense_age, good, answer.max_tip_age_s = -1)
+ANSWER(judged_already, good, answer.outcome = IOTPKI_OUTCOME_STALE)
 
 /* ---- what else may differ from the plain question ---- */
 
@@ -105,6 +107,8 @@ CHANGE(shows_ssh_pin, shows_ssh(input); input->key_change = IOTPKI_KEY_PIN)
 CHANGE(shows_new_ssh, set(input->presented_hash, NEW_SSH))
 CHANGE(shows_new_ssh_pin, shows_new_ssh(input); input->key_change = IOTPKI_KEY_PIN)
 CHANGE(shows_nonsense, input->presented = (enum iotpki_presented)9)
+CHANGE(nonsense_dissent, input->dissent = (enum iotpki_dissent)2)
+CHANGE(nonsense_key_change, input->key_change = (enum iotpki_key_change)3)
 CHANGE(deadline, input->deadline = true)
 CHANGE(no_answers_array, input->answers = NULL)
 CHANGE(too_many_nodes, input->answer_count = IOTPKI_NODES_MAX + 1)
@@ -124,6 +128,7 @@ static void soft(struct iotpki_decide_input *input)
 	};
 }
 
+CHANGE(soft_outvote, soft(input); outvote(input))
 CHANGE(soft_too_old, soft(input); input->last_online.age_s++)
 CHANGE(soft_age_unknown, soft(input); input->last_online.age_known = false)
 CHANGE(soft_never_seen, soft(input); input->last_online.seen = false)
@@ -284,6 +289,17 @@ static const struct row {
 	{ "too many nodes", too_many_nodes, 1, { good }, TOO_FEW, FINAL },
 	{ "unknown outcome", NULL, 1, { nonsense }, TOO_FEW, FINAL },
 	{ "unknown network", NULL, 1, { nonsense_network }, TOO_FEW, FINAL },
+	{ "unknown outcome beside enough",
+	  NULL, 2, { good, good, nonsense }, TOO_FEW, FINAL },
+	{ "unknown network beside enough",
+	  NULL, 2, { good, good, nonsense_network }, TOO_FEW, FINAL },
+	{ "an age limit below zero", NULL, 2, { good, good, nonsense_age }, TOO_FEW, FINAL },
+	{ "an answer judged before", NULL, 2, { good, good, judged_already }, TOO_FEW, FINAL },
+	{ "unknown dissent", nonsense_dissent, 1, { good }, TOO_FEW, FINAL },
+	{ "unknown key_change", nonsense_key_change, 1, { good }, TOO_FEW, FINAL },
+	{ "outvote by half never admits", outvote, 1, { good, good }, TOO_FEW, FINAL },
+	{ "outvote by half, soft-fail",
+	  soft_outvote, 1, { unreachable, unreachable }, TOO_FEW, FINAL },
 };
 /* clang-format on */
 

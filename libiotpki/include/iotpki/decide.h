@@ -125,7 +125,7 @@ struct iotpki_decide_input {
 
 	/* policy */
 	unsigned int needed; /* n, 1 to answer_count; 0 or more than answer_count never admits */
-	enum iotpki_dissent dissent;
+	enum iotpki_dissent dissent; /* OUTVOTE with n of at most half of the nodes never admits */
 	enum iotpki_key_change key_change;
 	bool soft_fail; /* policy, service, role and entry all allow it */
 	int64_t soft_fail_max_age_s;

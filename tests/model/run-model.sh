@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # usage: run-model.sh SOURCE-FOLDER DECIDE-ROWS BUILD-FOLDER
-# The decision against the model, the branches that the rows reach, the mutants that they notice.
+# The decision against both models, the branches that the rows reach, the mutants that they notice.
 set -euo pipefail
 source=$1
 decide_rows=$2
@@ -10,5 +10,6 @@ trap 'rm -f "$rows"' EXIT
 
 python3 "$source/tests/model/model.py" > "$rows"
 "$decide_rows" < "$rows"
+python3 "$source/tests/model/second.py" < "$rows" | "$decide_rows" "second model"
 "$source/tests/model/coverage.sh" "$source" "$rows"
 python3 "$source/tests/model/mutate.py" "$source" "$rows"

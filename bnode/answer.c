@@ -115,9 +115,11 @@ static int put_call(const struct method_scope *scope, const struct answer *answe
 enum iotpki_err answer_write(struct ledger *ledger, const struct clock *clock,
 			     const struct answer *answer, struct buf *out, unsigned int *status_out)
 {
+	size_t reads_left = ANSWER_READS_MAX;
 	const struct method_scope scope = { .ledger = ledger,
 					    .clock_s = clock->now_s(clock),
-					    .out = out };
+					    .out = out,
+					    .reads_left = &reads_left };
 	const struct jsonrpc_request *request = &answer->request;
 	if (request->error.code != JSONRPC_OK) {
 		const struct jsonrpc_call nobody = { .id = "null" };

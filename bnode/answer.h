@@ -12,6 +12,7 @@
 #define ANSWER_MAX (4u * 1024 * 1024) /* bytes of all results of one request */
 #define ANSWER_NAMES_MAX 1000         /* names in one name_filter answer */
 #define ANSWER_OFFSET_MAX 10000       /* names that a name_filter offset may skip */
+#define ANSWER_READS_MAX 20000        /* names and operations that one request may read */
 #define ANSWER_PROOF_MAX \
 	(48u * 1024) /* bytes: leaves an answer below the 64 KiB that clients take */
 

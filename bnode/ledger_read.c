@@ -101,6 +101,21 @@ static bool wanted(struct walk *walk, const struct tx *tx, const struct ledger_o
 	return walk->in_life && (tx->op != TX_UPDATE || tx->has_new_owner);
 }
 
+/* Lives before the one whose proof is wanted are not read. */
+static int first_height(const struct ledger *ledger, MDB_txn *txn, const struct walk *walk,
+			uint64_t *height_out)
+{
+	*height_out = 0;
+	if (walk->proof_of == NULL)
+		return 0;
+	MDB_val key = { SHA256_LEN, (void *)(uintptr_t)walk->proof_of };
+	MDB_val value;
+	const int rc = mdb_get(txn, ledger->tables[TABLE_TXIDS], &key, &value);
+	if (rc == 0 && !store_height(&value, height_out))
+		return MDB_CORRUPTED;
+	return rc == MDB_NOTFOUND ? MDB_CORRUPTED : rc;
+}
+
 static int walk_history(const struct ledger *ledger, MDB_txn *txn, const char *name,
 			struct walk *walk)
 {
@@ -109,10 +124,14 @@ static int walk_history(const struct ledger *ledger, MDB_txn *txn, const char *n
 	struct ledger_operation operation;
 	struct tx tx;
 	memset(&operation, 0, sizeof(operation));
-	const size_t len = store_history_key(name, 0, first);
+	uint64_t height;
+	int rc = first_height(ledger, txn, walk, &height);
+	if (rc != 0)
+		return rc;
+	const size_t len = store_history_key(name, height, first);
 	MDB_val key = { len, first };
 	MDB_val value;
-	int rc = mdb_cursor_open(txn, ledger->tables[TABLE_HISTORY], &cursor);
+	rc = mdb_cursor_open(txn, ledger->tables[TABLE_HISTORY], &cursor);
 	if (rc == 0)
 		rc = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
 	for (; rc == 0; rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) {

@@ -11,6 +11,10 @@ static const struct jsonrpc_error none = { JSONRPC_OK, NULL, NULL };
 /* The texts are Emercoin's, doubled word included: clients tell the cases apart by them. */
 static const struct jsonrpc_error no_name = { JSONRPC_NAME_DB, "failed to read from name DB",
 					      NULL };
+static const struct jsonrpc_error too_many_reads = {
+	JSONRPC_INTERNAL, "the request reads more than 20000 names and operations: ask for less",
+	NULL
+};
 static const struct jsonrpc_error no_disk = { JSONRPC_NAME_DB, "failed to read from from disk",
 					      NULL };
 
@@ -69,6 +73,17 @@ static void put_value(struct buf *out, const char *value, enum value_form form)
 	} else {
 		jsonrpc_put_string(out, value, len);
 	}
+}
+
+/* What is read and not shown costs as much: an answer that is cut, a name passed over. */
+static bool may_read(const struct method_scope *scope, size_t count)
+{
+	if (*scope->reads_left < count) {
+		*scope->reads_left = 0;
+		return false;
+	}
+	*scope->reads_left -= count;
+	return true;
 }
 
 /* ---- parameters ---- */
@@ -170,21 +185,22 @@ static bool put_proof_entry(void *context, const struct ledger_operation *operat
 }
 
 /*
- * A proof that would push the answer over what clients read is left out: the answer
- * then still says revoked, which must reach them.
+ * A proof that cannot be read now, or that would push the answer over what clients read, is left
+ * out: the answer then still says revoked, which must reach them.
  */
-static struct jsonrpc_error put_proof(const struct method_scope *scope, const char *name)
+static void put_proof(const struct method_scope *scope, const struct ledger_name *name)
 {
 	CLEANUP(buf_done) struct buf text = BUF_INIT(ANSWER_PROOF_MAX);
 	struct proof proof = { .out = &text, .first = true };
-	if (ledger_proof(scope->ledger, name, put_proof_entry, &proof) != IOTPKI_OK)
-		return no_disk;
+	if (!may_read(scope, name->sequence))
+		return;
+	if (ledger_proof(scope->ledger, name->name, put_proof_entry, &proof) != IOTPKI_OK)
+		return;
 	if (buf_error(&text) != IOTPKI_OK || text.len == 0)
-		return none;
+		return;
 	put_literal(scope->out, ",\"proof\":[");
 	(void)buf_put(scope->out, text.data, text.len);
 	put_literal(scope->out, "]");
-	return none;
 }
 
 static void put_name(const struct method_scope *scope, const struct ledger_name *name,
@@ -224,18 +240,20 @@ static struct jsonrpc_error name_show(const struct method_scope *scope,
 		return invalid("the form of the value must be \"\", \"hex\" or \"base64\"");
 	struct ledger_name name;
 	struct ledger_tip tip;
-	struct jsonrpc_error error = show(scope, &call->params[0], &name, &tip);
+	const struct jsonrpc_error error = show(scope, &call->params[0], &name, &tip);
 	if (error.code != JSONRPC_OK)
 		return error;
 	put_name(scope, &name, judged_time(scope, tip.newest_s), form);
 	put_tip(scope, &tip);
 	if (name.revoked)
-		error = put_proof(scope, name.name);
+		put_proof(scope, &name);
 	put_literal(scope->out, "}");
-	return error;
+	return none;
 }
 
 struct history {
+	const struct method_scope *scope;
+	bool cut; /* there was more than may be read */
 	struct buf *out;
 	enum value_form form;
 	const uint8_t *from; /* begin at this REGISTER; NULL: it has been reached */
@@ -246,6 +264,9 @@ struct history {
 static bool put_operation(void *context, const struct ledger_operation *operation)
 {
 	struct history *history = context;
+	history->cut = !may_read(history->scope, 1);
+	if (history->cut)
+		return false;
 	if (operation->op == TX_PREORDER)
 		return true;
 	if (history->from != NULL && memcmp(history->from, operation->txid, SHA256_LEN) != 0)
@@ -278,7 +299,7 @@ static bool put_operation(void *context, const struct ledger_operation *operatio
 static struct jsonrpc_error name_history(const struct method_scope *scope,
 					 const struct jsonrpc_call *call)
 {
-	struct history history = { .out = scope->out, .first = true };
+	struct history history = { .scope = scope, .out = scope->out, .first = true };
 	if (!value_form_parse(call, 2, &history.form))
 		return invalid("the form of the value must be \"\", \"hex\" or \"base64\"");
 	struct ledger_name name;
@@ -292,7 +313,7 @@ static struct jsonrpc_error name_history(const struct method_scope *scope,
 	if (ledger_history(scope->ledger, name.name, put_operation, &history) != IOTPKI_OK)
 		return no_disk;
 	put_literal(scope->out, "]");
-	return none;
+	return history.cut ? too_many_reads : none;
 }
 
 struct filter {
@@ -300,11 +321,15 @@ struct filter {
 	int64_t now_s;
 	size_t skip; /* names still to be passed over */
 	bool first;
+	bool cut; /* there was more than may be read */
 };
 
 static bool put_found(void *context, const struct ledger_name *name)
 {
 	struct filter *filter = context;
+	filter->cut = !may_read(filter->scope, 1);
+	if (filter->cut)
+		return false;
 	if (filter->skip > 0) {
 		filter->skip--;
 		return true;
@@ -393,7 +418,7 @@ static struct jsonrpc_error name_filter(const struct method_scope *scope,
 			  &filter) != IOTPKI_OK)
 		return no_disk;
 	put_literal(scope->out, "]");
-	return none;
+	return filter.cut ? too_many_reads : none;
 }
 
 static struct jsonrpc_error getblockchaininfo(const struct method_scope *scope,

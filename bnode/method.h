@@ -9,6 +9,7 @@ struct method_scope {
 	struct ledger *ledger;
 	int64_t clock_s; /* the node's clock at the answer */
 	struct buf *out;
+	size_t *reads_left; /* of ANSWER_READS_MAX, for the whole request */
 };
 
 /* Kinds of parameters: s string, i integer, b boolean, e integer or string. */

@@ -323,6 +323,26 @@ static void too_much_to_answer(void **state)
 	assert_int_equal(count_of(buf_text(&out), "-32603"), 1);
 }
 
+/* What is read costs, shown or not: 50 calls of a kilobyte must not read a million operations. */
+static void reads_are_counted(void **state)
+{
+	struct world *world = *state;
+	world->ledger.names[0].repeat = ANSWER_READS_MAX / 2 / 2;           /* of two operations */
+	memset(world->ledger.names[0].name.registration, 0x55, SHA256_LEN); /* none is shown */
+	CLEANUP(buf_done) struct buf out = { 0 };
+	unsigned int status = 0;
+	ask(world,
+	    "[" CALL1("name_history", "\"iot:alive\"") "," CALL1(
+		    "name_history", "\"iot:alive\"") "," CALL1("name_filter",
+							       "") "," CALL1("name_show",
+									     "\"iot:revoked\"") "]",
+	    &out, &status);
+	assert_int_equal(status, 200);
+	assert_int_equal(count_of(buf_text(&out), "ask for less"), 2);
+	assert_int_equal(count_of(buf_text(&out), "\"status\":\"revoked\""), 1);
+	assert_int_equal(count_of(buf_text(&out), "proof"), 0);
+}
+
 /* A revoked name with a proof beyond what clients read: still revoked, without it. */
 static void proof_too_large(void **state)
 {
@@ -482,6 +502,7 @@ int main(void)
 		TEST(pages),
 		TEST(disk_trouble_is_not_unknown),
 		TEST(too_much_to_answer),
+		TEST(reads_are_counted),
 		TEST(proof_too_large),
 		TEST(clock_behind_the_log),
 		TEST(transactions),

@@ -179,73 +179,144 @@ static bool inherit(int fd, const char *path)
 	return fchmod(fd, st.st_mode & 07777) == 0;
 }
 
-enum { TEMPORARY_TRIES = 100 };
+/* The content of a path before it has its name; locked while its writer is at work. */
+struct temporary {
+	int fd;
+	char name[PATH_MAX];
+};
 
-/* Not mkstemp: the file must have its final mode from its first moment, whatever the umask. */
-static int temporary_open(const char *path, mode_t mode, char *name, size_t size)
+static void temporary_close(const struct temporary *temporary)
 {
-	for (unsigned int i = 0; i < TEMPORARY_TRIES; i++) {
-		const int len = snprintf(name, size, "%s.new.%ld.%u", path, (long)getpid(), i);
-		if (len < 0 || (size_t)len >= size) {
-			errno = ENAMETOOLONG;
-			return -1;
-		}
-		const int fd =
-			open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
-		if (fd >= 0 || errno != EEXIST)
-			return fd;
-	}
-	return -1;
+	fs_close(&temporary->fd);
 }
 
-/* The content under a temporary name, on the disk. On failure nothing is left. */
+static bool lock_exclusive(int fd)
+{
+	while (flock(fd, LOCK_EX) != 0)
+		if (errno != EINTR)
+			return false;
+	return true;
+}
+
+/*
+ * A file of that name is another writer's, which is waited for, or was left by a kill. Only who has
+ * its lock takes it away, and only if the name is still its own: the other may have renamed it.
+ */
+static bool remove_leftover(const char *name)
+{
+	CLEANUP(fs_close)
+	const int fd = open(name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+	if (fd < 0)
+		return errno == ENOENT;
+	struct stat locked, named;
+	if (!lock_exclusive(fd) || fstat(fd, &locked) != 0)
+		return false;
+	if (lstat(name, &named) != 0)
+		return errno == ENOENT;
+	if (locked.st_dev != named.st_dev || locked.st_ino != named.st_ino)
+		return true;
+	return unlink(name) == 0;
+}
+
+enum { TEMPORARY_TRIES = 100 };
+
+/*
+ * Not mkstemp: the file must have its final mode from its first moment, whatever the umask, and one
+ * name a path, so that however many writers are killed, one file is left, until the next write.
+ */
+static bool temporary_open(const char *path, mode_t mode, struct temporary *temporary)
+{
+	const int len = snprintf(temporary->name, sizeof(temporary->name), "%s.new", path);
+	if (len < 0 || (size_t)len >= sizeof(temporary->name)) {
+		errno = ENAMETOOLONG;
+		return false;
+	}
+	for (unsigned int i = 0; i < TEMPORARY_TRIES; i++) {
+		const int fd = open(temporary->name,
+				    O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
+		if (fd < 0 && errno == EEXIST && remove_leftover(temporary->name))
+			continue;
+		if (fd < 0)
+			return false;
+		struct stat st;
+		const bool locked = lock_exclusive(fd) && fstat(fd, &st) == 0;
+		temporary->fd = fd;
+		if (locked && st.st_nlink > 0)
+			return true;
+		/* Unlocked for a moment, it was taken for a leftover: once more. */
+		const int number = errno;
+		if (!locked)
+			(void)unlink(temporary->name);
+		(void)close(fd);
+		temporary->fd = -1;
+		errno = number;
+		if (!locked)
+			return false;
+	}
+	return false;
+}
+
+/*
+ * The content under a temporary name, on the disk. On failure nothing is left. Nobody looks at what
+ * close says later: fsync has told everything, and the lock must last until the file has its name.
+ */
 static enum iotpki_err write_temporary(const char *path, const void *data, size_t len, mode_t mode,
-				       bool keep, char *name, size_t size,
+				       bool keep, struct temporary *temporary,
 				       struct iotpki_detail *detail)
 {
-	const int fd = temporary_open(path, mode, name, size);
-	if (fd < 0)
+	temporary->fd = -1;
+	if (!temporary_open(path, mode, temporary))
 		return failed("create a file beside", path, errno, detail);
-	bool good = write_all(fd, data, len) && (!keep || inherit(fd, path)) && fsync(fd) == 0;
-	const int number = errno;
-	if (close(fd) != 0 && good)
-		good = false;
-	if (good)
+	const int fd = temporary->fd;
+	if (write_all(fd, data, len) && (!keep || inherit(fd, path)) && fsync(fd) == 0)
 		return IOTPKI_OK;
-	(void)unlink(name);
+	const int number = errno;
+	(void)unlink(temporary->name);
 	return failed("write", path, number, detail);
 }
 
 enum iotpki_err fs_write(const char *path, const void *data, size_t len, mode_t mode, bool keep,
 			 struct iotpki_detail *detail)
 {
-	char name[PATH_MAX];
+	CLEANUP(temporary_close) struct temporary temporary;
 	const enum iotpki_err err =
-		write_temporary(path, data, len, mode, keep, name, sizeof(name), detail);
+		write_temporary(path, data, len, mode, keep, &temporary, detail);
 	if (err != IOTPKI_OK)
 		return err;
-	if (rename(name, path) != 0) {
+	if (rename(temporary.name, path) != 0) {
 		const int number = errno;
-		(void)unlink(name);
+		(void)unlink(temporary.name);
 		return failed("replace", path, number, detail);
 	}
 	return sync_parent(path, detail);
 }
 
+/* Never over what is there. link(2), for file systems that cannot, has two names for a moment. */
+static bool rename_new(const char *from, const char *to)
+{
+	if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0)
+		return true;
+	if (errno != EINVAL && errno != ENOSYS)
+		return false;
+	if (link(from, to) != 0)
+		return false;
+	(void)unlink(from);
+	return true;
+}
+
 enum iotpki_err fs_create(const char *path, const void *data, size_t len, mode_t mode,
 			  struct iotpki_detail *detail)
 {
-	char name[PATH_MAX];
+	CLEANUP(temporary_close) struct temporary temporary;
 	const enum iotpki_err err =
-		write_temporary(path, data, len, mode, false, name, sizeof(name), detail);
+		write_temporary(path, data, len, mode, false, &temporary, detail);
 	if (err != IOTPKI_OK)
 		return err;
-	/* link(2) refuses an existing name, which rename(2) would replace. */
-	const int result = link(name, path);
-	const int number = errno;
-	(void)unlink(name);
-	if (result != 0)
+	if (!rename_new(temporary.name, path)) {
+		const int number = errno;
+		(void)unlink(temporary.name);
 		return failed("create", path, number, detail);
+	}
 	return sync_parent(path, detail);
 }
 
@@ -279,9 +350,7 @@ enum iotpki_err fs_lock(const char *path, int *fd_out, struct iotpki_detail *det
 	const int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return failed("open", path, errno, detail);
-	while (flock(fd, LOCK_EX) != 0) {
-		if (errno == EINTR)
-			continue;
+	if (!lock_exclusive(fd)) {
 		const int number = errno;
 		(void)close(fd);
 		return failed("lock", path, number, detail);

@@ -39,7 +39,8 @@ enum iotpki_err fs_open(const char *path, const struct fs_trust *trust, int *fd_
 
 /**
  * Replace path durably: a temporary file beside it, created with its final mode, written, fsynced,
- * renamed over path, the directory fsynced. keep: owner, group and mode are taken from the file
+ * renamed over path, the directory fsynced. A kill leaves at most PATH.new, which the next write of
+ * path takes away. keep: owner, group and mode are taken from the file
  * that is replaced, if there is one.
  */
 enum iotpki_err fs_write(const char *path, const void *data, size_t len, mode_t mode, bool keep,

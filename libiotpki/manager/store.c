@@ -311,6 +311,7 @@ enum iotpki_err store_append(const char *dir, struct store_name *name,
 	if (steps == NULL)
 		return IOTPKI_ERR_NOMEM;
 	name->steps = steps;
+	steps[name->step_count] = (struct store_step){ 0 };
 
 	char file[32];
 	char path[PATH_MAX];
@@ -375,6 +376,15 @@ enum iotpki_err store_set_level(const char *dir, struct store_name *name, size_t
 	return fs_write(path, text, (size_t)len, 0600, false, detail);
 }
 
+/* A kill before the first step was stored leaves its folder: nothing was ever signed for that name. */
+static bool was_begun(const char *dir, const char *name)
+{
+	char path[PATH_MAX];
+	CLEANUP(file_list_done) struct file_list files = { 0 };
+	return path_of(dir, name, "", path, NULL) != IOTPKI_OK ||
+	       list_folder(path, is_step, &files, NULL) != IOTPKI_OK || files.count > 0;
+}
+
 enum iotpki_err store_names(const char *dir, store_name_fn *emit, void *context,
 			    struct iotpki_detail *detail)
 {
@@ -387,7 +397,8 @@ enum iotpki_err store_names(const char *dir, store_name_fn *emit, void *context,
 	if (err == IOTPKI_ERR_NOT_FOUND)
 		return IOTPKI_OK;
 	for (size_t i = 0; err == IOTPKI_OK && i < names.count; i++)
-		err = emit(context, names.names[i]);
+		if (was_begun(dir, names.names[i]))
+			err = emit(context, names.names[i]);
 	return err;
 }
 

@@ -178,8 +178,11 @@ static enum iotpki_err check_free(const char *folder, struct iotpki_detail *deta
 		const enum iotpki_err err = place(folder, names[i], path, detail);
 		if (err != IOTPKI_OK)
 			return err;
-		if (access(path, F_OK) == 0)
-			return in_the_way(path, detail);
+		if (access(path, F_OK) != 0)
+			continue;
+		/* What is in the way shall at least be whole. */
+		(void)finish_save(folder, NULL);
+		return in_the_way(path, detail);
 	}
 	return IOTPKI_OK;
 }

@@ -68,14 +68,6 @@ enum iotpki_err ledger_allow(struct ledger *ledger, bool open, const uint8_t (*o
 enum iotpki_err ledger_create(const char *dir, const struct ledger_policy *policy,
 			      struct iotpki_detail *detail)
 {
-	char path[4096];
-	struct stat st;
-	const int len = snprintf(path, sizeof(path), "%s/data.mdb", dir);
-	if (len < 0 || (size_t)len >= sizeof(path))
-		return detail_set(detail, IOTPKI_ERR_LIMIT, 0, 0, "the path is too long");
-	if (lstat(path, &st) == 0)
-		return detail_set(detail, IOTPKI_ERR_EXISTS, 0, 0,
-				  "there is a ledger in %s already", dir);
 	enum iotpki_err err = fs_mkdir(dir, 0700, detail);
 	if (err != IOTPKI_OK)
 		return err;
@@ -84,7 +76,11 @@ enum iotpki_err ledger_create(const char *dir, const struct ledger_policy *polic
 	if (err == IOTPKI_OK)
 		err = ledger_allow(ledger, policy->open, policy->owners, policy->owner_count,
 				   detail);
-	return err == IOTPKI_OK ? sync_folder(dir, detail) : err;
+	if (err == IOTPKI_OK)
+		err = sync_folder(dir, detail);
+	if (err != IOTPKI_OK)
+		detail_where(detail, dir);
+	return err;
 }
 
 enum iotpki_err ledger_open(const char *dir, const struct clock *clock, struct ledger **ledger_out,

@@ -113,6 +113,17 @@ static int read_meta(struct ledger *ledger, MDB_txn *txn)
 	return 0;
 }
 
+/* A killed init leaves a file to which nothing was ever committed; the next init goes on with that. */
+static int check_unused(MDB_txn *txn)
+{
+	MDB_dbi main_table;
+	MDB_stat stat;
+	int rc = mdb_dbi_open(txn, NULL, 0, &main_table);
+	if (rc == 0)
+		rc = mdb_stat(txn, main_table, &stat);
+	return rc == 0 && stat.ms_entries > 0 ? MDB_KEYEXIST : rc;
+}
+
 static int open_environment(struct ledger *ledger, const char *dir, enum store_mode mode,
 			    size_t map_bytes)
 {
@@ -131,6 +142,8 @@ static int open_environment(struct ledger *ledger, const char *dir, enum store_m
 		return rc;
 	CLEANUP(store_txn_abortp) MDB_txn *txn = NULL;
 	rc = mdb_txn_begin(ledger->env, NULL, mode == STORE_CREATE ? 0 : MDB_RDONLY, &txn);
+	if (rc == 0 && mode == STORE_CREATE)
+		rc = check_unused(txn);
 	if (rc == 0)
 		rc = open_tables(ledger, txn, mode);
 	if (rc == 0 && mode == STORE_CREATE) {
@@ -155,6 +168,8 @@ enum iotpki_err store_open(const char *dir, enum store_mode mode, size_t map_byt
 	if (rc == MDB_VERSION_MISMATCH)
 		err = detail_set(detail, IOTPKI_ERR_UNSUPPORTED, 0, 0,
 				 "the ledger was made by another version of iotpki-bnode");
+	else if (rc == MDB_KEYEXIST)
+		err = detail_set(detail, IOTPKI_ERR_EXISTS, 0, 0, "there is a ledger already");
 	else if (rc == ENOENT)
 		err = detail_set(detail, IOTPKI_ERR_NOT_FOUND, 0, 0,
 				 "there is no ledger here; make one with 'iotpki-bnode init'");

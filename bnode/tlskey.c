@@ -84,26 +84,6 @@ static enum iotpki_err write_file(const char *dir, const char *name, BIO *bio, m
 	return fs_create(path, data, (size_t)len, mode, detail);
 }
 
-enum iotpki_err tlskey_create(const char *dir, struct iotpki_detail *detail)
-{
-	CLEANUP(pkey_freep) EVP_PKEY *key = EVP_EC_gen("P-256");
-	CLEANUP(x509_freep) X509 *cert = X509_new();
-	CLEANUP(bio_freep) BIO *key_text = BIO_new(BIO_s_secmem());
-	CLEANUP(bio_freep) BIO *cert_text = BIO_new(BIO_s_mem());
-	if (key == NULL || cert == NULL || key_text == NULL || cert_text == NULL ||
-	    !fill(cert, key))
-		return crypto_failed(detail);
-	if (PEM_write_bio_PKCS8PrivateKey(key_text, key, NULL, NULL, 0, NULL, NULL) != 1 ||
-	    PEM_write_bio_X509(cert_text, cert) != 1)
-		return crypto_failed(detail);
-
-	/* The key first: a certificate without its key would be a pin for nothing. */
-	const enum iotpki_err err = write_file(dir, "tls.key", key_text, 0600, detail);
-	if (err != IOTPKI_OK)
-		return err;
-	return write_file(dir, "tls.crt", cert_text, 0644, detail);
-}
-
 static enum iotpki_err read_own(const char *path, const struct fs_trust *trust, struct buf *out,
 				struct iotpki_detail *detail)
 {
@@ -170,36 +150,97 @@ static int no_password(char *out, int size, int writing, void *context)
 	return -1;
 }
 
-static enum iotpki_err check_key(const char *path, const struct buf *pem, X509 *cert,
-				 struct iotpki_detail *detail)
+static enum iotpki_err read_key(const char *dir, struct buf *pem, EVP_PKEY **key_out,
+				struct iotpki_detail *detail)
 {
+	char path[VERB_PATH_SIZE];
+	const struct fs_trust trust = { .owner = geteuid(), .also_root = true, .forbidden = 0077 };
+	enum iotpki_err err = verb_path(dir, "tls.key", path, detail);
+	if (err == IOTPKI_OK)
+		err = read_own(path, &trust, pem, detail);
+	if (err != IOTPKI_OK)
+		return err;
 	CLEANUP(bio_freep) BIO *text = BIO_new_mem_buf(pem->data, (int)pem->len);
-	CLEANUP(pkey_freep)
-	EVP_PKEY *key =
-		text != NULL ? PEM_read_bio_PrivateKey(text, NULL, no_password, NULL) : NULL;
-	if (key != NULL && X509_check_private_key(cert, key) == 1)
+	*key_out = text != NULL ? PEM_read_bio_PrivateKey(text, NULL, no_password, NULL) : NULL;
+	if (*key_out != NULL)
 		return IOTPKI_OK;
 	detail_where(detail, path);
+	return detail_set(
+		detail, IOTPKI_ERR_MISMATCH, 0, 0,
+		"this is no private key without a password; restore it and tls.crt beside "
+		"it from one backup");
+}
+
+static enum iotpki_err check_key(const char *dir, EVP_PKEY *key, X509 *cert,
+				 struct iotpki_detail *detail)
+{
+	char path[VERB_PATH_SIZE];
+	if (X509_check_private_key(cert, key) == 1)
+		return IOTPKI_OK;
+	if (verb_path(dir, "tls.key", path, detail) == IOTPKI_OK)
+		detail_where(detail, path);
 	return detail_set(
 		detail, IOTPKI_ERR_MISMATCH, 0, 0,
 		"this is not the private key of tls.crt beside it; restore both from one backup");
 }
 
+static enum iotpki_err make_key(const char *dir, EVP_PKEY **key_out, struct iotpki_detail *detail)
+{
+	CLEANUP(pkey_freep) EVP_PKEY *key = EVP_EC_gen("P-256");
+	CLEANUP(bio_freep) BIO *text = BIO_new(BIO_s_secmem());
+	if (key == NULL || text == NULL ||
+	    PEM_write_bio_PKCS8PrivateKey(text, key, NULL, NULL, 0, NULL, NULL) != 1)
+		return crypto_failed(detail);
+	const enum iotpki_err err = write_file(dir, "tls.key", text, 0600, detail);
+	if (err == IOTPKI_OK)
+		*key_out = STEAL(key);
+	return err;
+}
+
+static enum iotpki_err make_cert(const char *dir, EVP_PKEY *key, struct iotpki_detail *detail)
+{
+	CLEANUP(x509_freep) X509 *cert = X509_new();
+	CLEANUP(bio_freep) BIO *text = BIO_new(BIO_s_mem());
+	if (cert == NULL || text == NULL || !fill(cert, key) || PEM_write_bio_X509(text, cert) != 1)
+		return crypto_failed(detail);
+	return write_file(dir, "tls.crt", text, 0644, detail);
+}
+
+enum iotpki_err tlskey_create(const char *dir, struct iotpki_detail *detail)
+{
+	CLEANUP(buf_done) struct buf pem = BUF_INIT(PEM_MAX);
+	CLEANUP(pkey_freep) EVP_PKEY *key = NULL;
+	char path[VERB_PATH_SIZE];
+	enum iotpki_err err = verb_path(dir, "tls.crt", path, detail);
+	if (err != IOTPKI_OK)
+		return err;
+	if (access(path, F_OK) == 0)
+		return detail_set(detail, IOTPKI_ERR_EXISTS, 0, 0,
+				  "there is a certificate already");
+	/*
+	 * The key first: a certificate without its key would be a pin for nothing. A key that an init
+	 * left which was killed here gets its certificate.
+	 */
+	err = read_key(dir, &pem, &key, detail);
+	if (err == IOTPKI_ERR_NOT_FOUND) {
+		*detail = (struct iotpki_detail){ 0 };
+		err = make_key(dir, &key, detail);
+	}
+	return err == IOTPKI_OK ? make_cert(dir, key, detail) : err;
+}
+
 enum iotpki_err tlskey_load(const char *dir, struct tlskey *key_out, struct iotpki_detail *detail)
 {
 	*key_out = (struct tlskey){ .key_pem = BUF_INIT(PEM_MAX), .cert_pem = BUF_INIT(PEM_MAX) };
-	char path[VERB_PATH_SIZE];
-	const struct fs_trust trust = { .owner = geteuid(), .also_root = true, .forbidden = 0077 };
+	CLEANUP(pkey_freep) EVP_PKEY *private_key = NULL;
 	CLEANUP(tlskey_done)
 	struct tlskey key = { .key_pem = BUF_INIT(PEM_MAX), .cert_pem = BUF_INIT(PEM_MAX) };
 	CLEANUP(x509_freep) X509 *cert = NULL;
-	enum iotpki_err err = verb_path(dir, "tls.key", path, detail);
-	if (err == IOTPKI_OK)
-		err = read_own(path, &trust, &key.key_pem, detail);
+	enum iotpki_err err = read_key(dir, &key.key_pem, &private_key, detail);
 	if (err == IOTPKI_OK)
 		err = read_cert(dir, &key.cert_pem, &cert, detail);
 	if (err == IOTPKI_OK)
-		err = check_key(path, &key.key_pem, cert, detail);
+		err = check_key(dir, private_key, cert, detail);
 	if (err == IOTPKI_OK)
 		err = pin_of(cert, key.pin, detail);
 	if (err != IOTPKI_OK)

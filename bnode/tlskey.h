@@ -15,7 +15,7 @@ struct tlskey {
 	char pin[TLSKEY_PIN_SIZE];
 };
 
-/** Make dir/tls.key (0600) and dir/tls.crt; IOTPKI_ERR_EXISTS if there is a key already. */
+/** Make dir/tls.key (0600), unless it is there, and dir/tls.crt; IOTPKI_ERR_EXISTS if that is there. */
 enum iotpki_err tlskey_create(const char *dir, struct iotpki_detail *detail) MUST_CHECK;
 /** Read both; the key must be the caller's own and 0600 or less, and fit the certificate. */
 enum iotpki_err tlskey_load(const char *dir, struct tlskey *key_out,

@@ -3,6 +3,7 @@
 #   unit    tables of single modules             check   layers, exports, linkage, hardening, banned calls
 #   fuzz    every committed fuzz corpus          model   the decision against its model, coverage, mutants
 #   pam     the module through libpam            e2e     real programs, real sshd, in a private root
+#   fault   kills, failed calls, no descriptors under the real programs
 # The sanitizer build runs unit, fuzz and pam again under ASan and UBSan.
 set -euo pipefail
 cd "$TOP"
@@ -50,7 +51,7 @@ EOF
 }
 
 "$TOP/run" build build
-suites build check unit fuzz pam model e2e
+suites build check unit fuzz pam model e2e fault
 "$TOP/run" build build-asan -Db_sanitize=address,undefined -Db_lundef=false
 export ASAN_OPTIONS=detect_leaks=1:abort_on_error=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
 suites build-asan unit fuzz pam

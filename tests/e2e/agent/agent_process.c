@@ -162,7 +162,7 @@ static void starts_that_fail(void **state)
 		{ "no configuration", { START, "--config", missing, "--socket", other }, 3 },
 		{ "somebody listens",
 		  { START, "--config", kit.config, "--socket", kit.socket },
-		  4 },
+		  5 },
 		{ "relative socket", { START, "--config", kit.config, "--socket", "a.sock" }, 4 },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {

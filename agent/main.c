@@ -120,17 +120,6 @@ static bool parse_options(int argc, char **argv, struct options *options, int *c
 	return false;
 }
 
-/* With 0 to 2 closed, a socket would get their number and a stray print would go to it. */
-static void fill_standard_fds(void)
-{
-	int fd = 0;
-	do
-		fd = open("/dev/null", O_RDWR);
-	while (fd >= 0 && fd <= STDERR_FILENO);
-	if (fd > STDERR_FILENO)
-		(void)close(fd);
-}
-
 static int fail(const char *what, enum iotpki_err err, const struct iotpki_detail *detail, int code)
 {
 	char why[IOTPKI_DETAIL_WHERE_MAX + IOTPKI_DETAIL_MESSAGE_MAX + 32];
@@ -309,7 +298,7 @@ int main(int argc, char **argv)
 {
 	struct start start = { .listen_fd = -1 };
 	int code = 0;
-	fill_standard_fds();
+	fs_hold_standard();
 	if (!parse_options(argc, argv, &start.options, &code))
 		return code;
 	if (!parse_ready_fd(&start)) {

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/fs.h"
 #include "base/log.h"
 #include "bnode/verbs.h"
 
@@ -37,6 +38,7 @@ static void log_to_stderr(const struct log_sink *sink, enum log_level level, con
 int main(int argc, char **argv)
 {
 	static const struct log_sink sink = { log_to_stderr, LOG_LEVEL_NOTICE };
+	fs_hold_standard();
 	if (argc >= 2 && strcmp(argv[1], "--help") == 0) {
 		print_usage(stdout);
 		return VERB_OK;

@@ -308,6 +308,7 @@ int main(int argc, char **argv)
 			   .clock = clock_system(),
 			   .random = random_system() };
 	const bool json = asks_json(argc, argv); /* before getopt moves the words */
+	fs_hold_standard();
 	enum cli_exit exit = run(&cli, argc, argv);
 	if (cli.json || (json && exit == CLI_USAGE))
 		print_json(&cli, exit);

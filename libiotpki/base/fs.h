@@ -54,3 +54,8 @@ enum iotpki_err fs_mkdir(const char *path, mode_t mode, struct iotpki_detail *de
 enum iotpki_err fs_lock(const char *path, int *fd_out, struct iotpki_detail *detail) MUST_CHECK;
 /** close(2) for CLEANUP; negative descriptors are left alone. */
 void fs_close(const int *fd);
+/**
+ * First of all in main: where 0, 1 or 2 is closed, a lock, a database or a socket would get its number
+ * and the program's messages. Their places are taken by what can be neither read nor written.
+ */
+void fs_hold_standard(void);

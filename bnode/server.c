@@ -243,7 +243,7 @@ static enum MHD_Result prepare(struct exchange *exchange)
 /* ---- requests ---- */
 
 struct headers {
-	unsigned int origins, lengths, codings;
+	unsigned int origins, lengths, codings, odd;
 	const char *length;
 };
 
@@ -252,6 +252,7 @@ static enum MHD_Result read_header(void *context, enum MHD_ValueKind kind, const
 {
 	struct headers *headers = context;
 	(void)kind;
+	headers->odd += key[strcspn(key, " \t")] != '\0';
 	if (strcasecmp(key, "Origin") == 0)
 		headers->origins++;
 	if (strcasecmp(key, "Transfer-Encoding") == 0)
@@ -274,8 +275,11 @@ static unsigned int judge_headers(struct MHD_Connection *http, const char *url, 
 	(void)MHD_get_connection_values(http, MHD_HEADER_KIND, read_header, &headers);
 	if (headers.origins > 0)
 		return 403;
-	/* Two lengths for one body: what a proxy before us may read otherwise (RFC 9112 6.3). */
-	if (headers.lengths + headers.codings > 1)
+	/*
+	 * Two lengths for one body, or "Content-Length :", which libmicrohttpd takes for another
+	 * name: what a proxy before us may read otherwise (RFC 9112 5.1, 6.3).
+	 */
+	if (headers.odd > 0 || headers.lengths + headers.codings > 1)
 		return 400;
 	uint64_t bytes = 0;
 	if (headers.length != NULL &&

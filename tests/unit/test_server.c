@@ -263,6 +263,10 @@ static void requests(void **state)
 		{ "method", "", "{\"id\":1,\"method\":\"x\"}", "HTTP/1.1 404 ", "-32601" },
 		{ "origin", "Origin: null\r\n", "{}", "HTTP/1.1 403 ", "web pages" },
 		{ "two lengths", "Content-Length: 9\r\n", "{}", "HTTP/1.1 400 ", "" },
+		{ "a space before the colon", "Content-Length : 2\r\n", "{}", "HTTP/1.1 400 ",
+		  "Bad request" },
+		{ "a tab before the colon", "Transfer-Encoding\t: chunked\r\n", "{}",
+		  "HTTP/1.1 400 ", "Bad request" },
 		{ "too long", "Content-Length: 99999999\r\n", "", "HTTP/1.1 400 ", "" },
 	};
 	struct world *world = *state;

@@ -28,7 +28,10 @@ struct workspace {
 	char service[SERVICE_MAX + 1];
 };
 
-/* Printable ASCII without white space, and nothing that is a path or an option somewhere. */
+/*
+ * Printable ASCII without white space, and nothing that is a path or an option somewhere. The backslash
+ * of DOMAIN\user passes: nobody can manage such an account, but ignore_unknown_user must find it unknown.
+ */
 static bool is_plain(const char *text, size_t max)
 {
 	const size_t len = strnlen(text, max + 1);
@@ -36,7 +39,7 @@ static bool is_plain(const char *text, size_t max)
 	    strcmp(text, "..") == 0)
 		return false;
 	for (size_t i = 0; i < len; i++)
-		if (text[i] <= 0x20 || text[i] > 0x7e || strchr("/:,;=\"'\\", text[i]) != NULL)
+		if (text[i] <= 0x20 || text[i] > 0x7e || strchr("/:,;=\"'", text[i]) != NULL)
 			return false;
 	return true;
 }

@@ -408,6 +408,14 @@ static bool warn_on_change(const struct config *config)
 	return config->identity_on_change[0] != '\0';
 }
 
+static bool warn_without_pin(const struct config *config)
+{
+	for (size_t i = 0; i < config->node_count; i++)
+		if (config->nodes[i].pin_count == 0)
+			return true;
+	return false;
+}
+
 void config_warnings(const struct config *config, void (*emit)(void *context, const char *warning),
 		     void *context)
 {
@@ -421,6 +429,9 @@ void config_warnings(const struct config *config, void (*emit)(void *context, co
 		{ warn_one_node, "there is one node: nobody is admitted while it is down" },
 		{ warn_one_answer,
 		  "query.answers is 1 of several nodes: one lying node can admit" },
+		{ warn_without_pin,
+		  "a node is asked by http, without a pin: whoever opens its port "
+		  "first on this machine answers for it" },
 		{ warn_follow, "policy.key_change is follow: whoever registers an expired name "
 			       "again is admitted as that member" },
 		{ warn_soft_fail, "policy.unreachable is soft-fail: it behaves as hard-fail in "

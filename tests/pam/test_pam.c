@@ -373,9 +373,9 @@ static void hostile_users(void **state)
 	char long_user[258];
 	memset(long_user, 'a', 257);
 	long_user[257] = '\0';
-	const char *const users[] = { NULL,   "",    " ",       "a b",  "a\nuser=root", "a\tb",
-				      "..",   ".",   "../root", "a/b",  "-x",           "a=b",
-				      "a,b",  "a;b", "a\"b",    "a\\b", "p\xc3\xa4",    "\x1b[2J",
+	const char *const users[] = { NULL,   "",    " ",       "a b", "a\nuser=root", "a\tb",
+				      "..",   ".",   "../root", "a/b", "-x",           "a=b",
+				      "a,b",  "a;b", "a\"b",    "a'b", "p\xc3\xa4",    "\x1b[2J",
 				      "\x7f", huge,  long_user };
 	char arguments[256];
 	(void)snprintf(arguments, sizeof(arguments), "ssh ignore_unknown_user socket=%s",
@@ -389,6 +389,23 @@ static void hostile_users(void **state)
 				fail_msg("user %zu, %s", i, host_stage_names[stage]);
 	assert_int_equal(fake_agent_request_count(&agent), 0);
 	free(huge);
+}
+
+/* An account of a domain: none of ours, so a line with ignore_unknown_user must not lock it out. */
+static void domain_users(void **state)
+{
+	(void)state;
+	char with[256], without[256];
+	(void)snprintf(with, sizeof(with), "ssh ignore_unknown_user socket=%s", agent.socket);
+	(void)snprintf(without, sizeof(without), "ssh socket=%s", agent.socket);
+	fake_agent_say(&agent, "iotpki/1 DENY\nreason=not-member\ncode=IPK-101\n"
+			       "account-known=no\nlist-valid=yes\n");
+	for (int stage = 0; stage < HOST_STAGE_COUNT; stage++) {
+		const enum host_stage at = (enum host_stage)stage;
+		assert_int_equal(host_code("sshd", with, "CORP\\joe", at, KEY_LINE), HOST_IGNORED);
+		assert_int_not_equal(host_code("sshd", without, "CORP\\joe", at, KEY_LINE),
+				     PAM_SUCCESS);
+	}
 }
 
 struct change {
@@ -480,6 +497,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(what_is_asked),
 		cmocka_unit_test(arguments_of_a_line),
 		cmocka_unit_test(hostile_users),
+		cmocka_unit_test(domain_users),
 		cmocka_unit_test(a_user_who_changes_is_refused),
 		cmocka_unit_test(the_session_names_the_member),
 		cmocka_unit_test(credentials_and_the_end_of_a_session_succeed),

@@ -291,6 +291,10 @@ static void warning_rows(void **state)
 		{ "all", "version: 1\nbnodes:\n" NODE2 NODE3 "query: {answers: all}\n",
 		  "no node may fail" },
 		{ "two networks", THREE, "several networks" },
+		{ "no pin",
+		  "version: 1\nbnodes:\n  - {name: a, type: iotpki, url: "
+		  "\"http://127.0.0.1:1/\"}\n",
+		  "without a pin" },
 		{ "follow", "version: 1\npolicy: {key_change: follow}\n", "key_change is follow" },
 		{ "soft-fail", "version: 1\npolicy: {unreachable: soft-fail}\n",
 		  "behaves as hard-fail" },

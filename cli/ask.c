@@ -181,9 +181,9 @@ const char *ask_advice(enum iotpki_outcome outcome)
 		[IOTPKI_OUTCOME_UNREACHABLE] =
 			"check that it runs, and the host and port of its url:",
 		[IOTPKI_OUTCOME_UNAUTHORIZED] =
-			"it wants other credentials: see credentials: of it",
-		[IOTPKI_OUTCOME_MALFORMED] = "something else than the B-node of this pin answers: "
-					     "compare pin: with 'iotpki-bnode pin' on it",
+			"it refuses to answer (HTTP 401 or 403): is url: that of a B-node?",
+		[IOTPKI_OUTCOME_MALFORMED] = "something else than this B-node answers: check url:, "
+					     "and compare pin: with 'iotpki-bnode pin' on it",
 	};
 	const size_t index = (size_t)outcome;
 	return index < ARRAY_LEN(advice) && advice[index] != NULL ? advice[index] : "";

@@ -99,12 +99,29 @@ static enum cli_exit refuse(struct cli *cli, const struct iotpki_cert *cert,
 		(enum cli_exit)iotpki_decision_exit_code(decision->verdict, decision->reason);
 	const char *paper = iotpki_reason_paper_text(decision->reason);
 	cli->reason = iotpki_reason_name(decision->reason);
-	return cli_error(
-		cli, exit, "%s: %s%s%s (IPK-%d): %s", cert->name, paper,
-		paper[0] != '\0' ? ": " : "", cli->reason, (int)decision->reason,
-		decision->verdict == IOTPKI_UNAVAILABLE
-			? "too few B-nodes confirm it now; try again, see iotpki bnode test"
-			: "the B-nodes do not confirm this certificate; see iotpki lookup");
+	const char *todo = "the B-nodes do not confirm this certificate; see iotpki lookup";
+	if (decision->verdict == IOTPKI_UNAVAILABLE)
+		todo = "too few B-nodes confirm it now; try again, see iotpki bnode test";
+	else if (decision->reason == IOTPKI_HASH_MISMATCH)
+		todo = "the record holds another certificate than this one; pass that one with "
+		       "--cert";
+	return cli_error(cli, exit, "%s: %s%s%s (IPK-%d): %s", cert->name, paper,
+			 paper[0] != '\0' ? ": " : "", cli->reason, (int)decision->reason, todo);
+}
+
+/*
+ * Registrations are taken from the nodes that confirm the certificate. Where none does there is none
+ * to compare with, and decide() says re-registered of every record; what differs is the hash.
+ */
+static void name_mismatch(const struct iotpki_answer *answers, size_t count,
+			  const struct iotpki_cert *cert, struct iotpki_decision *decision)
+{
+	if (decision->reason != IOTPKI_REREGISTERED)
+		return;
+	for (size_t i = 0; i < count; i++)
+		if (confirms(&answers[i], cert))
+			return;
+	decision->reason = IOTPKI_HASH_MISMATCH;
 }
 
 static void fill_answer(const struct config *config, const struct iotpki_registration_pin *pins,
@@ -141,8 +158,10 @@ enum cli_exit member_ask(struct cli *cli, const struct config *config,
 	choose_pins(answers, config->node_count, cert, pins);
 	judge(cli, config, cert, answers, pins, &decision);
 	tell_nodes(cli, config, &decision);
-	if (decision.verdict != IOTPKI_ADMIT)
+	if (decision.verdict != IOTPKI_ADMIT) {
+		name_mismatch(answers, config->node_count, cert, &decision);
 		return refuse(cli, cert, &decision);
+	}
 	choose_ssh(config, answers, config->node_count, cert, answer_out);
 	fill_answer(config, pins, answer_out);
 	for (size_t i = 0; i < config->network_count; i++)

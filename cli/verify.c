@@ -309,6 +309,20 @@ static json_t *result_json(const struct ask *ask, const struct subject *subject,
 			 (json_int_t)decision->now_s, "nodes", nodes);
 }
 
+/* The advice with the member's name in place of NAME, to be pasted as it is. */
+static void say_todo(struct cli *cli, const struct member *member, const char *todo)
+{
+	static const char mark[] = "NAME";
+	const char *at = strstr(todo, mark);
+	if (todo[0] == '\0')
+		return;
+	if (member == NULL || at == NULL)
+		cli_say(cli, "what to do: %s", todo);
+	else
+		cli_say(cli, "what to do: %.*s%s%s", (int)(at - todo), todo, member->name,
+			at + sizeof(mark) - 1);
+}
+
 static void say(struct cli *cli, const struct subject *subject, const struct verify_result *result)
 {
 	const struct iotpki_decision *decision = &result->decision;
@@ -325,9 +339,7 @@ static void say(struct cli *cli, const struct subject *subject, const struct ver
 		  label[0] != '\0' ? " (" : "", label, label[0] != '\0' ? ")" : "",
 		  paper[0] != '\0' ? ": " : "", paper,
 		  decision->followed ? ", by a certificate or key newer than the list's" : "");
-	const char *todo = rules[rule_index(decision->reason)].todo;
-	if (todo[0] != '\0')
-		cli_say(cli, "what to do: %s", todo);
+	say_todo(cli, member, rules[rule_index(decision->reason)].todo);
 }
 
 static enum cli_exit run(struct cli *cli, const struct cli_arguments *arguments)

@@ -101,6 +101,7 @@ says 1 'DENY not-permitted (IPK-104)' iotpki verify alice --user root
 says 1 'DENY not-permitted (IPK-104)' iotpki verify alice --service cups
 iotpki member deny bob > /dev/null
 says 1 'DENY member-denied (IPK-103)' iotpki verify bob
+says 1 'what to do: iotpki member allow bob' iotpki verify bob
 iotpki member allow bob > /dev/null
 says 2 'pass --yes' iotpki dm revoke bob
 says 2 'pass --yes' iotpki member remove bob
@@ -122,6 +123,13 @@ done
 json 6 verify nobody
 json 6 member show nobody
 json 6 member check nobody
+
+# ---- a certificate that is not the record's ----
+iotpki identity new --name alice --dir "$FARM/people/newer" > /dev/null
+says 7 'alice: verification failure: hash-mismatch (IPK-204)' iotpki member renew alice --cert "$FARM/people/newer/cert.pem"
+as_owner dm renew alice --cert "$FARM/people/newer/cert.pem" > /dev/null
+says 7 'hash-mismatch (IPK-204)' iotpki member renew alice
+says 0 'renewed alice' iotpki member renew alice --cert "$FARM/people/newer/cert.pem"
 
 # ---- each kind of broken node ----
 says 0 '2 of 2 are good' iotpki bnode test

@@ -119,11 +119,21 @@ const struct member *member_find(struct cli *cli, const struct member_list *memb
 static void refuse_at_agent(struct cli *cli, const char *name, struct iotpki_client_answer *answer)
 {
 	const struct iotpki_client_field field = { "name", name };
-	if (iotpki_client_ask(cli->socket_path, "deny", &field, 1, 0, answer) == IOTPKI_CLIENT_OK &&
-	    answer->word == IOTPKI_CLIENT_DONE)
-		cli_warn(cli, "it refuses %s until it is restarted or takes a list", name);
+	const enum iotpki_client_status status =
+		iotpki_client_ask(cli->socket_path, "deny", &field, 1, 0, answer);
+	if (status == IOTPKI_CLIENT_NO_AGENT)
+		return;
+	if (status == IOTPKI_CLIENT_OK && answer->word == IOTPKI_CLIENT_DONE)
+		cli_warn(cli, "the agent refuses %s until it is restarted or takes a list", name);
 	else
-		cli_warn(cli, "it may still admit %s", name);
+		cli_warn(cli, "the agent may still admit %s", name);
+}
+
+void member_refuse_now(struct cli *cli, const char *name)
+{
+	AUTO_FREE struct iotpki_client_answer *answer = malloc(sizeof(*answer));
+	if (answer != NULL && iotpki_name_valid(name, strlen(name)))
+		refuse_at_agent(cli, name, answer);
 }
 
 /* The agent reads the new list at once; without an agent there is nobody to tell. */

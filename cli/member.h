@@ -22,6 +22,8 @@ void member_close(struct member_list *members);
 /** By name, or by a label that one member alone has; NULL and said otherwise. */
 const struct member *member_find(struct cli *cli, const struct member_list *members,
 				 const char *name);
+/** Let a running agent refuse a name although the list cannot be written now. */
+void member_refuse_now(struct cli *cli, const char *name);
 /**
  * Put the new text of one of the list's files in force: the whole list is validated with it, then it
  * is written durably and the agent is told. --dry-run stops before the writing.

@@ -258,7 +258,11 @@ enum cli_exit member_remove(struct cli *cli, const struct cli_arguments *argumen
 enum cli_exit member_deny(struct cli *cli, const struct cli_arguments *arguments)
 {
 	static const struct change change = { "denied", "yes", "denied", "would deny", NULL };
-	return apply(cli, arguments, &change);
+	const enum cli_exit exit = apply(cli, arguments, &change);
+	/* A list that is broken elsewhere must not keep anybody in who has to be kept out now. */
+	if (exit == CLI_CONFIGURATION && !cli_flag(arguments, "dry-run"))
+		member_refuse_now(cli, arguments->positional[0]);
+	return exit;
 }
 
 enum cli_exit member_allow(struct cli *cli, const struct cli_arguments *arguments)

@@ -135,6 +135,15 @@ if [ "$(id -u)" = 0 ] && [ -n "$agent" ]; then
 	grep -q 'did not take the list' out || fail "that the list was not taken is not said"
 	grep -q 'event=denied-by-verb name=gate' agent.log || fail "the agent was not told whom to refuse"
 	cp kept.yaml dev/members.yaml
+	# The same with a list that is broken elsewhere: nothing is written, and yet who is denied is out.
+	mv away state
+	expect 0 with_agent member deny alice
+	expect 0 with_agent member allow alice
+	: >agent.log
+	echo 'members: {}' >>dev/members.yaml
+	expect 3 with_agent member deny alice
+	grep -q 'event=denied-by-verb name=alice' agent.log || fail "a broken list keeps in who is denied"
+	cp kept.yaml dev/members.yaml
 	kill $agent_pid
 	wait $agent_pid
 fi

@@ -181,6 +181,9 @@ enum cli_exit dm_report(struct cli *cli, const struct dm *dm, const char *name, 
 				  list));
 	if (exit == CLI_OK)
 		cli_say(cli, "%s: %s", name, done);
+	else if (manager_refused(report))
+		fprintf(cli->err, "iotpki: %s: every B-node refuses it; nothing has changed\n",
+			name);
 	else
 		fprintf(cli->err,
 			"iotpki: %s is not everywhere yet; iotpki dm sync %s goes on with it\n",

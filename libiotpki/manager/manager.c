@@ -19,6 +19,16 @@ bool manager_done(const struct manager_report *report)
 	return report->count > 0;
 }
 
+/* After a failed write the node itself does not know: what it could not sync can be there later. */
+bool manager_refused(const struct manager_report *report)
+{
+	for (size_t i = 0; i < report->count; i++)
+		if (report->node[i].state != MANAGER_REFUSED ||
+		    report->node[i].reason == TX_STORAGE)
+			return false;
+	return report->count > 0;
+}
+
 const char *manager_state_name(enum manager_state state)
 {
 	static const char *const names[] = { "not-asked", "level", "refused", "unreachable",
@@ -202,20 +212,14 @@ static enum iotpki_err load_or_new(const struct manager *manager, const char *na
 	return IOTPKI_OK;
 }
 
-/*
- * How many steps a node may have. After a failed write nobody knows, the node neither: what it
- * could not sync can be there when it is started again.
- */
 static size_t steps_at_most(const struct store_name *stored, const struct manager_report *report)
 {
 	size_t most = stored->level;
-	for (size_t i = 0; i < report->count; i++) {
-		if (report->node[i].state != MANAGER_REFUSED ||
-		    report->node[i].reason == TX_STORAGE)
-			return stored->step_count;
+	if (!manager_refused(report))
+		return stored->step_count;
+	for (size_t i = 0; i < report->count; i++)
 		if (report->node[i].steps > most)
 			most = report->node[i].steps;
-	}
 	return most;
 }
 

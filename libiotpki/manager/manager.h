@@ -90,5 +90,7 @@ enum iotpki_err manager_sync(const struct manager *manager, const char *name,
 
 /** Every node of the list is level. An empty list is never done. */
 bool manager_done(const struct manager_report *report);
+/** Every node refuses it, and surely has not taken it: what was signed now is forgotten again. */
+bool manager_refused(const struct manager_report *report);
 /** "level", "refused", "unreachable", ...; never NULL. */
 const char *manager_state_name(enum manager_state state);

@@ -110,6 +110,10 @@ says 7 'DENY revoked (IPK-203)' iotpki verify bob --explain
 says 7 'is revoked' iotpki dm renew bob --expires 500d
 says 7 'is revoked' iotpki dm register --cert "$(cert bob)" --expires 365d
 says 3 'nothing was ever signed for dave' iotpki dm revoke dave --yes
+iotpki dm init --dir "$FARM/rival" > /dev/null
+cp "$XDG_DATA_HOME/iotpki/dm/dm.yaml" "$FARM/rival/"
+says 7 'every B-node refuses it; nothing has changed' iotpki dm register --dir "$FARM/rival" --cert "$(cert dave)"
+says 3 'nothing was ever signed for dave' iotpki dm sync dave --dir "$FARM/rival"
 says 2 'cannot be brought forward' iotpki dm renew alice --expires 1d
 says 3 'dm renew' iotpki dm register --cert "$(cert alice)" --expires 365d
 for words in 'verify bob' 'member check' 'lookup nobody' 'history nobody'; do

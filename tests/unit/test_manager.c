@@ -288,6 +288,7 @@ static void a_name_of_another_owner_is_forgotten_again(void **state)
 		assert_int_equal(report.node[i].state, MANAGER_REFUSED);
 		assert_int_equal(report.node[i].reason, TX_NAME_TAKEN);
 	}
+	assert_true(manager_refused(&report));
 	assert_string_equal(manager_state_name(report.node[0].state), "refused");
 	struct store_name stored;
 	assert_int_equal(store_load(dir, NAME, &stored, NULL), IOTPKI_ERR_NOT_FOUND);
@@ -304,6 +305,7 @@ static void a_step_that_a_node_failed_to_write_is_kept(void **state)
 		manager_renew(&farm->manager, NAME, NULL, START_S + 10 * DAY_S, &report, NULL),
 		IOTPKI_OK);
 	assert_int_equal(report.node[0].reason, TX_STORAGE);
+	assert_false(manager_refused(&report));
 	farm->writes_in_vain = false;
 	assert_int_equal(manager_revoke(&farm->manager, NAME, &report, NULL), IOTPKI_OK);
 	assert_true(manager_done(&report));
@@ -362,6 +364,7 @@ static void what_ledgers_refuse_is_refused_before_it_is_signed(void **state)
 			 IOTPKI_ERR_ARGUMENT);
 	report = (struct manager_report){ 0 };
 	assert_false(manager_done(&report));
+	assert_false(manager_refused(&report));
 }
 
 static enum iotpki_err count_name(void *context, const char *name)

@@ -13,7 +13,7 @@ static const struct {
 	const char *todo;
 } troubles[] = {
 	{ IOTPKI_CLIENT_NO_AGENT, CLI_UNAVAILABLE,
-	  "is iotpki-agent running? systemctl status iotpki-agent; verify works without it" },
+	  "is iotpki-agent running? See iotpki-agent(8); iotpki verify works without it" },
 	{ IOTPKI_CLIENT_UNTRUSTED, CLI_PERMISSION,
 	  "whoever listens there was not started by root; see --socket" },
 	{ IOTPKI_CLIENT_TIMEOUT, CLI_UNAVAILABLE, "it is there and does not answer; see its log" },

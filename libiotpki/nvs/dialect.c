@@ -71,8 +71,11 @@ static enum iotpki_outcome judge_status(const struct dialect_http *http,
 	}
 	const bool server_error = http->status >= 500 && http->status <= 599;
 	const bool begins = json_begin(http);
-	if (server_error && !begins && (!json_type(http->content_type) || http->len == 0))
+	if (server_error && !begins && (!json_type(http->content_type) || http->len == 0)) {
+		(void)detail_set(detail, IOTPKI_ERR_UNAVAILABLE, 0, 0,
+				 "HTTP status %ld; is this the URL of a B-node?", http->status);
 		return IOTPKI_OUTCOME_UNREACHABLE;
+	}
 	if (begins && json_type(http->content_type) &&
 	    (http->status == 200 || (http->status >= 400 && http->status <= 599)))
 		return IOTPKI_OUTCOME_PENDING;
@@ -372,15 +375,16 @@ static void take_reason(const struct json_t *data, char out[static 32])
 }
 
 enum iotpki_err dialect_reply(const struct config_node *node, const char *id,
-			      const struct dialect_http *http, struct nvs_reply *reply_out)
+			      const struct dialect_http *http, struct nvs_reply *reply_out,
+			      struct iotpki_detail *detail)
 {
-	reply_out->outcome = judge_status(http, NULL);
+	reply_out->outcome = judge_status(http, detail);
 	if (reply_out->outcome != IOTPKI_OUTCOME_PENDING)
 		return IOTPKI_OK;
 	reply_out->outcome = IOTPKI_OUTCOME_MALFORMED;
 	CLEANUP(json_release) struct json_t *root = NULL;
 	struct envelope envelope = { 0 };
-	const enum iotpki_err err = open_envelope(http, id, NVS_CALL_MAX, &envelope, NULL);
+	const enum iotpki_err err = open_envelope(http, id, NVS_CALL_MAX, &envelope, detail);
 	root = envelope.root;
 	if (err == IOTPKI_ERR_NOMEM)
 		return err;
@@ -389,7 +393,7 @@ enum iotpki_err dialect_reply(const struct config_node *node, const char *id,
 	if (envelope.result == NULL) {
 		reply_out->code = (int)envelope.code;
 		take_reason(envelope.data, reply_out->reason);
-		reply_out->outcome = judge_error(node->type, &envelope, NULL);
+		reply_out->outcome = judge_error(node->type, &envelope, detail);
 		return IOTPKI_OK;
 	}
 	const enum iotpki_err written = json_write(envelope.result, &reply_out->result);

@@ -39,7 +39,7 @@ enum iotpki_err dialect_request_show(const struct dialect_question *question,
  * @param answer_out  outcome is never PENDING or STALE; what the outcome does not have is zero.
  *                    ms is left 0. UNREGISTERED carries no tip of its own: the nonce proves that
  *                    it was given after asked_s, so tip_s is asked_s and tip_height 0.
- * @param detail      filled for MALFORMED; may be NULL
+ * @param detail      filled for MALFORMED and for an HTTP error; may be NULL
  */
 void dialect_answer(const struct dialect_question *question, const struct dialect_http *http,
 		    struct iotpki_answer *answer_out, struct iotpki_detail *detail);
@@ -49,5 +49,5 @@ void dialect_no_answer(const struct config_node *node, int64_t asked_s, enum iot
 
 /** Judge the answer to one call; the result is written again from what was parsed. */
 enum iotpki_err dialect_reply(const struct config_node *node, const char *id,
-			      const struct dialect_http *http,
-			      struct nvs_reply *reply_out) MUST_CHECK;
+			      const struct dialect_http *http, struct nvs_reply *reply_out,
+			      struct iotpki_detail *detail) MUST_CHECK;

@@ -294,11 +294,11 @@ static void take_reply(void *context, const struct transport_answer *got)
 {
 	struct call *call = context;
 	call->over = true;
-	const struct iotpki_detail none = { 0 };
-	log_problem(call->node, &none, got->problem != NULL ? got->problem : "");
+	struct iotpki_detail detail = { 0 };
 	call->reply->outcome = got->outcome;
 	if (got->outcome == IOTPKI_OUTCOME_PENDING)
-		call->err = dialect_reply(call->node, call->id, &got->http, call->reply);
+		call->err = dialect_reply(call->node, call->id, &got->http, call->reply, &detail);
+	log_problem(call->node, &detail, got->problem != NULL ? got->problem : "");
 }
 
 enum iotpki_err nvs_call(struct nvs *nvs, size_t node, const char *method, const char *params_json,

@@ -143,6 +143,12 @@ mv "$CONFIG.good" "$CONFIG"
 sed -i.good "s|${PINS[1]}|sha256//AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=|" "$CONFIG"
 says 5 "compare pin: with 'iotpki-bnode pin'" iotpki bnode test
 mv "$CONFIG.good" "$CONFIG"
+python3 -u -m http.server --bind 127.0.0.1 0 > "$FARM/web.log" 2>&1 & # something else answers there
+wait_for 100 grep -q 'port [0-9]' "$FARM/web.log" || fail "the web server did not start"
+port=$(grep -o 'port [0-9]*' "$FARM/web.log" | cut -d' ' -f2)
+sed -i.good "s|url: \"${URLS[1]}\", pin: \"${PINS[1]}\"|url: \"http://127.0.0.1:$port/\"|" "$CONFIG"
+says 5 'HTTP status 501; is this the URL of a B-node?' iotpki bnode test
+mv "$CONFIG.good" "$CONFIG"
 node_stop 1
 says 5 'node1    unreachable' iotpki bnode test
 says 5 'UNAVAILABLE too-few-answers (IPK-301)' iotpki verify alice

@@ -76,7 +76,7 @@ static void check_rewritten(const struct dialect_http *http, const struct iotpki
 {
 	struct nvs_reply reply = { .result = BUF_INIT(NVS_CALL_MAX) };
 	CLEANUP(buf_done) struct buf body = BUF_INIT(NVS_CALL_MAX);
-	FUZZ_CHECK(dialect_reply(&node, ID, http, &reply) == IOTPKI_OK);
+	FUZZ_CHECK(dialect_reply(&node, ID, http, &reply, NULL) == IOTPKI_OK);
 	FUZZ_CHECK(reply.outcome == IOTPKI_OUTCOME_REGISTERED);
 	(void)buf_printf(&body, "{\"id\":\"%s\",\"result\":%s}", ID, buf_text(&reply.result));
 	FUZZ_CHECK(buf_error(&body) == IOTPKI_OK);

@@ -526,7 +526,7 @@ static void replies(void **state)
 		const struct dialect_http http = { rows[i].status, JSON, rows[i].body,
 						   strlen(rows[i].body) };
 		struct nvs_reply reply = { .result = BUF_INIT(NVS_CALL_MAX) };
-		assert_int_equal(dialect_reply(&node, ID, &http, &reply), IOTPKI_OK);
+		assert_int_equal(dialect_reply(&node, ID, &http, &reply, NULL), IOTPKI_OK);
 		if (reply.outcome != rows[i].outcome || reply.code != rows[i].code ||
 		    strcmp(reply.reason, rows[i].reason) != 0 ||
 		    strcmp(buf_text(&reply.result), rows[i].result) != 0)

@@ -60,8 +60,8 @@ static void readers_that_were_killed_hold_nothing(void **state)
 		assert_int_equal(ledger_tip(kit.ledger, &tip), IOTPKI_OK);
 	}
 	for (int i = 0; i < 150; i++)
-		take(kit.ledger, &owner,
-		     txkit_update(&owner, "iot:gate", last, T + i, T + 2 * DAY), last);
+		take(kit.ledger, &owner, txkit_update(&owner, "iot:gate", last, T + i, T + 2 * DAY),
+		     last);
 	ledgerkit_done(&kit);
 	txkit_key_done(&owner);
 }

@@ -141,10 +141,11 @@ static enum iotpki_err read_folder(struct load *load, const char *folder)
 	if (fd < 0 && errno == ENOENT)
 		return IOTPKI_OK;
 	if (fd < 0) {
-		(void)detail_set(load->detail, IOTPKI_ERR_PERMISSION, 0, 0,
-				 "cannot be read as a folder");
+		const bool passes = errno == EMFILE || errno == ENFILE || errno == EIO;
+		const enum iotpki_err why = passes ? IOTPKI_ERR_IO : IOTPKI_ERR_PERMISSION;
+		(void)detail_set(load->detail, why, 0, 0, "cannot be read as a folder");
 		detail_where(load->detail, folder);
-		return IOTPKI_ERR_PERMISSION;
+		return why;
 	}
 	enum iotpki_err err = judge_folder(load, folder, fd);
 	if (err != IOTPKI_OK)

@@ -20,6 +20,7 @@ enum {
 	SEND_BUDGET_MS = 2, /* a turn spends at most this much on sending questions */
 	STOP_MS = 5000,     /* who waits when SIGTERM comes is answered within this */
 	IDLE_MS = 60 * 1000,
+	RETRY_MS = 5000, /* after a reload that failed for want of disk, memory or descriptors */
 };
 
 struct agent {
@@ -35,6 +36,7 @@ struct agent {
 	struct loop_source signals;
 	int64_t started_ms;
 	int64_t stop_ms;        /* 0: not yet */
+	int64_t retry_ms;       /* of the reload; 0: not needed */
 	enum iotpki_err broken; /* cannot go on */
 };
 
@@ -129,11 +131,19 @@ static void log_reload(const struct agent *agent, enum iotpki_err err,
 	log_write(err == IOTPKI_OK ? LOG_LEVEL_NOTICE : LOG_LEVEL_ERROR, "%s", line.text);
 }
 
+/* A full disk or no free descriptor is no fault of the list, and no edit will come when it has passed. */
+static void retry_later(struct agent *agent, enum iotpki_err err)
+{
+	const bool passes = err == IOTPKI_ERR_IO || err == IOTPKI_ERR_NOMEM;
+	agent->retry_ms = passes ? now_ms(agent) + RETRY_MS : 0;
+}
+
 static enum iotpki_err reload(struct agent *agent, struct iotpki_detail *detail)
 {
 	struct lists_change change;
 	const enum iotpki_err err = lists_reload(agent->lists, &change, detail);
 	questions_drop(agent->questions, NULL);
+	retry_later(agent, err);
 	if (change.config) {
 		agent->broken = renew_nodes(agent);
 		if (agent->broken != IOTPKI_OK)
@@ -395,6 +405,8 @@ enum iotpki_err agent_new(const struct agent_options *options, struct agent **ag
 		log_write(LOG_LEVEL_WARNING, "event=no-watch text=\"edits need a reload\"");
 	set_access(agent);
 	config_warnings(lists_config(agent->lists), warn, agent);
+	if (!lists_valid(agent->lists))
+		agent->retry_ms = now_ms(agent) + RETRY_MS;
 	*agent_out = STEAL(agent);
 	return IOTPKI_OK;
 }
@@ -432,9 +444,12 @@ static int64_t earlier(int64_t a_ms, int64_t b_ms)
 static int64_t work(struct agent *agent)
 {
 	int64_t wait_ms = IDLE_MS;
-	if (agent->watch != NULL && watch_due(agent->watch) == 0) {
-		struct iotpki_detail detail = { 0 };
+	const bool retry = agent->retry_ms != 0 && now_ms(agent) >= agent->retry_ms;
+	const bool edited = agent->watch != NULL && watch_due(agent->watch) == 0;
+	if (edited)
 		watch_reset(agent->watch);
+	if (edited || retry) {
+		struct iotpki_detail detail = { 0 };
 		(void)!reload(agent, &detail);
 	}
 	if (agent->broken != IOTPKI_OK)
@@ -445,6 +460,10 @@ static int64_t work(struct agent *agent)
 		wait_ms = earlier(wait_ms, refresh_work(agent->refresh));
 	if (agent->watch != NULL)
 		wait_ms = earlier(wait_ms, watch_due(agent->watch));
+	if (agent->retry_ms != 0) {
+		const int64_t left_ms = agent->retry_ms - now_ms(agent);
+		wait_ms = earlier(wait_ms, left_ms > 0 ? left_ms : 0);
+	}
 	wait_ms = earlier(wait_ms, agent_log_flush(agent->options.log));
 	return questions_work(agent->questions, SEND_BUDGET_MS) ? 0 : wait_ms;
 }

@@ -275,6 +275,13 @@ static bool old_path(char out[static SNAPSHOT_PATH_MAX], const char *current)
 	return len > 0 && len < SNAPSHOT_PATH_MAX;
 }
 
+static void put_back(const char *current, const char *old)
+{
+	struct stat st;
+	if (lstat(current, &st) != 0)
+		(void)rename(old, current);
+}
+
 enum iotpki_err snapshot_replace(const char *fresh, const char *current,
 				 struct iotpki_detail *detail)
 {
@@ -288,7 +295,7 @@ enum iotpki_err snapshot_replace(const char *fresh, const char *current,
 				  strerror(errno));
 	if (rename(fresh, current) != 0 || !sync_parent(current)) {
 		const int number = errno;
-		snapshot_recover(current);
+		put_back(current, old);
 		return detail_set(detail, IOTPKI_ERR_IO, 0, 0, "cannot rename: %s",
 				  strerror(number));
 	}
@@ -300,9 +307,11 @@ void snapshot_recover(const char *current)
 {
 	char old[SNAPSHOT_PATH_MAX];
 	struct stat st;
-	if (!old_path(old, current) || lstat(current, &st) == 0)
+	if (!old_path(old, current))
 		return;
-	(void)rename(old, current);
+	put_back(current, old);
+	if (lstat(current, &st) == 0 && lstat(old, &st) == 0 && sync_parent(current))
+		snapshot_remove(old);
 }
 
 void snapshot_remove(const char *folder)

@@ -99,6 +99,16 @@ enum iotpki_err ledger_open(const char *dir, const struct clock *clock, struct l
 	return IOTPKI_OK;
 }
 
+enum iotpki_err ledger_enlarge(struct ledger *ledger, size_t map_bytes,
+			       struct iotpki_detail *detail)
+{
+	MDB_envinfo info;
+	int rc = mdb_env_info(ledger->env, &info);
+	if (rc == 0 && map_bytes > info.me_mapsize)
+		rc = mdb_env_set_mapsize(ledger->env, map_bytes);
+	return rc == 0 ? IOTPKI_OK : store_error(rc, "enlarging the ledger", detail);
+}
+
 static unsigned int used_percent(const struct ledger *ledger)
 {
 	MDB_envinfo info;

@@ -41,6 +41,12 @@ enum iotpki_err ledger_create(const char *dir, const struct ledger_policy *polic
 enum iotpki_err ledger_open(const char *dir, const struct clock *clock, struct ledger **ledger_out,
 			    struct iotpki_detail *detail) MUST_CHECK;
 /**
+ * Give a ledger more room than it has; it never gets less, and the next write makes it last. Only right
+ * after ledger_open(), before anybody reads or writes.
+ */
+enum iotpki_err ledger_enlarge(struct ledger *ledger, size_t map_bytes,
+			       struct iotpki_detail *detail) MUST_CHECK;
+/**
  * Add owners to the allow-list of a ledger, or open it to everybody. Nothing takes an owner off:
  * what they hold stays theirs, and a new list is a new ledger.
  */

@@ -15,7 +15,13 @@
 #include "bnode/server.h"
 #include "bnode/verbs.h"
 
-enum { OWNERS_MAX = 1024, FD_MAX = 1 << 20, THREADS_MAX = 16, CONNECTIONS_MAX = 16384 };
+enum {
+	OWNERS_MAX = 1024,
+	FD_MAX = 1 << 20,
+	THREADS_MAX = 16,
+	CONNECTIONS_MAX = 16384,
+	LEDGER_MIB_MAX = 1 << 20
+};
 
 /* getopt is quiet: its texts would begin with the verb as if that were the program. */
 static int next_option(int argc, char **argv, const struct option *known)
@@ -150,6 +156,7 @@ int bnode_init(int argc, char **argv)
 struct serve {
 	const char *dir;
 	int ready_fd;
+	unsigned int ledger_mib; /* 0: as it is */
 	struct server_options options;
 };
 
@@ -185,6 +192,7 @@ static const struct serve_number {
 	{ 't', 1, THREADS_MAX, "--threads takes 1 to 16" },
 	{ 'c', 16, CONNECTIONS_MAX, "--connections takes 16 to 16384" },
 	{ 's', 1, 300, "--request-seconds takes 1 to 300" },
+	{ 'm', 1, LEDGER_MIB_MAX, "--ledger-mib takes 1 to 1048576" },
 };
 
 static int serve_number(struct serve *serve, int option)
@@ -201,6 +209,8 @@ static int serve_number(struct serve *serve, int option)
 		serve->options.threads = value;
 	else if (option == 'c')
 		serve->options.connections = value;
+	else if (option == 'm')
+		serve->ledger_mib = value;
 	else
 		serve->options.request_s = value;
 	return VERB_OK;
@@ -214,6 +224,7 @@ static int serve_options(int argc, char **argv, struct serve *serve)
 					       { "threads", required_argument, NULL, 't' },
 					       { "connections", required_argument, NULL, 'c' },
 					       { "request-seconds", required_argument, NULL, 's' },
+					       { "ledger-mib", required_argument, NULL, 'm' },
 					       { 0 } };
 	for (int c; (c = next_option(argc, argv, known)) != -1;) {
 		int code = VERB_OK;
@@ -299,6 +310,8 @@ static enum iotpki_err serve_run(const struct serve *serve, struct iotpki_detail
 		err = tlskey_load(serve->dir, &key, detail);
 	if (err == IOTPKI_OK)
 		err = ledger_open(path, clock_system(), &ledger, detail);
+	if (err == IOTPKI_OK)
+		err = ledger_enlarge(ledger, (size_t)serve->ledger_mib << 20, detail);
 	if (err != IOTPKI_OK)
 		return err;
 

@@ -67,8 +67,8 @@ static const struct {
 	[TX_QUOTA] = { "quota",
 		       "The owner has four live preorders already; register one of them, or wait "
 		       "24 hours." },
-	[TX_FULL] = { "full",
-		      "The node's ledger takes no new names; its operator must enlarge it." },
+	[TX_FULL] = { "full", "The node's ledger takes no new names; its operator must enlarge it "
+			      "(serve --ledger-mib)." },
 	[TX_STORAGE] = { "storage", "The node could not write its ledger, and may have the "
 				    "transaction or not; send it again. Look into its log." },
 };

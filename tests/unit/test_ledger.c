@@ -444,6 +444,17 @@ static void a_full_ledger_still_revokes(void **state)
 	assert_int_equal(reason, TX_FULL);
 	assert_int_equal(ledger_show(kit.ledger, "iot:a", &name, &tip), IOTPKI_OK);
 	take(kit.ledger, &owner, txkit_revoke(&owner, "iot:a", name.txid, T + 6), NULL);
+
+	/* Given more room it goes on, also when it is opened as it is; less room is never taken. */
+	static const size_t rooms[] = { (size_t)1 << 20, 0, (size_t)64 << 10 };
+	for (size_t i = 0; i < ARRAY_LEN(rooms); i++) {
+		ledgerkit_reopen(&kit);
+		assert_int_equal(ledger_enlarge(kit.ledger, rooms[i], NULL), IOTPKI_OK);
+		kit.clock.now_s = T + 5100 * DAY;
+		const struct tx tx =
+			txkit_preorder(&owner, "iot:c", (uint8_t)i, T + (5000 + (int64_t)i) * DAY);
+		assert_int_equal(submit(kit.ledger, &owner, &tx, NULL), TX_OK);
+	}
 	ledgerkit_done(&kit);
 }
 

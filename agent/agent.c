@@ -17,7 +17,7 @@
 #include "nvs/nvs.h"
 
 enum {
-	SEND_BUDGET_MS = 2, /* a turn spends at most this much on sending questions */
+	SEND_BUDGET_MS = 1, /* a turn spends at most this much on sending questions */
 	STOP_MS = 5000,     /* who waits when SIGTERM comes is answered within this */
 	IDLE_MS = 60 * 1000,
 	RETRY_MS = 5000, /* after a reload that failed for want of disk, memory or descriptors */

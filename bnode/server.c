@@ -39,6 +39,7 @@ struct listening {
 };
 
 struct server {
+	atomic_bool stopping; /* no connection is taken any more */
 	struct server_options options;
 	struct ledger *ledger;
 	const struct clock *clock;
@@ -349,6 +350,18 @@ static void drop_message(void *context, const char *format, va_list args)
 	(void)args;
 }
 
+/*
+ * Not MHD_quiesce_daemon(): it and the threads race to take the listener out of their epoll sets, and
+ * whoever comes second aborts the process (seen with libmicrohttpd 0.9.75).
+ */
+static enum MHD_Result may_connect(void *context, const struct sockaddr *address, socklen_t len)
+{
+	const struct server *server = context;
+	(void)address;
+	(void)len;
+	return atomic_load(&server->stopping) ? MHD_NO : MHD_YES;
+}
+
 static struct MHD_Daemon *start_daemon(struct server *server, int fd, bool ipv6,
 				       const struct tlskey *key)
 {
@@ -365,7 +378,7 @@ static struct MHD_Daemon *start_daemon(struct server *server, int fd, bool ipv6,
 		MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
 	flags |= key != NULL ? MHD_USE_TLS : 0;
 	flags |= ipv6 ? MHD_USE_IPv6 : 0;
-	return MHD_start_daemon(flags, 0, NULL, NULL, on_request, server,                     /* */
+	return MHD_start_daemon(flags, 0, may_connect, server, on_request, server,            /* */
 				MHD_OPTION_EXTERNAL_LOGGER, drop_message, NULL,               /* */
 				MHD_OPTION_LISTEN_SOCKET, fd,                                 /* */
 				MHD_OPTION_THREAD_POOL_SIZE, options->threads,                /* */
@@ -438,21 +451,19 @@ static void wait_for_answers(struct server *server)
 
 void server_stop(struct server *server)
 {
-	for (size_t i = 0; i < server->count; i++) {
-		struct listening *listening = &server->listening[i];
-		if (listening->daemon != NULL)
-			(void)MHD_quiesce_daemon(listening->daemon);
-	}
+	atomic_store(&server->stopping, true);
 	/* Before the daemons: none may be stopped while a connection of it is suspended. */
 	if (server->writer != NULL)
 		writer_drain(server->writer);
 	wait_for_answers(server);
 	for (size_t i = 0; i < server->count; i++) {
 		struct listening *listening = &server->listening[i];
+		/* Stopping closes the socket too; one that no daemon took is still ours. */
 		if (listening->daemon != NULL)
 			MHD_stop_daemon(listening->daemon);
+		else
+			(void)close(listening->fd);
 		listening->daemon = NULL;
-		(void)close(listening->fd);
 	}
 	server->count = 0;
 }

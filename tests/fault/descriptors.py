@@ -136,7 +136,7 @@ def everything(base, node):
     user = ["--user", "root"] if os.geteuid() == 0 else []
 
     def ask(process, number):
-        wait_for(lambda: os.path.exists(f"{base}/agent{number}.sock"), process)
+        wait_for(lambda: listens(f"{base}/agent{number}.sock"), process)
         # A question through the whole of it, and an edit that it must read.
         helper = subprocess.run([HELPER, "--socket", f"{base}/agent{number}.sock", "pi", kind, key], capture_output=True, text=True, timeout=20)
         if os.geteuid() == 0 and key not in helper.stdout:
@@ -150,7 +150,7 @@ def everything(base, node):
     agent = subprocess.Popen([AGENT, "--config", config, "--state-dir", base + "/state", "--socket", base + "/agent.sock", "--log", "stderr", *user],
                              stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        wait_for(lambda: os.path.exists(base + "/agent.sock"), agent)
+        wait_for(lambda: listens(base + "/agent.sock"), agent)
         each("authorized-keys", HELPER, lambda n: [HELPER, "--socket", base + "/agent.sock", "pi", kind, key], 0)
     finally:
         agent.terminate()
@@ -161,6 +161,12 @@ def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         return s.getsockname()[1]
+
+
+def listens(path):
+    """The path is there from bind() on, a moment before somebody listens."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as s:
+        return s.connect_ex(path) == 0
 
 
 def connects(port):

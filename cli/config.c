@@ -114,17 +114,36 @@ static void put_words(struct buf *out, const char (*words)[CONFIG_WORD_MAX + 1],
 	(void)buf_putc(out, ']');
 }
 
+static void put_quoted(struct buf *out, const char *text)
+{
+	(void)buf_putc(out, '"');
+	for (const char *c = text; *c != '\0'; c++) {
+		if (*c == '"' || *c == '\\')
+			(void)buf_putc(out, '\\');
+		(void)buf_putc(out, *c);
+	}
+	(void)buf_putc(out, '"');
+}
+
 static void put_node(struct buf *out, const struct config *config, const struct config_node *node)
 {
-	(void)buf_printf(
-		out, "  - {name: %s, type: iotpki, network: %s, url: \"%s\", name_prefix: \"%s\"",
-		node->name, config->networks[node->network], node->url, node->name_prefix);
+	(void)buf_printf(out,
+			 "  - {name: %s, type: %s, network: %s, url: \"%s\", name_prefix: \"%s\"",
+			 node->name, config_type_name(node->type), config->networks[node->network],
+			 node->url, node->name_prefix);
 	for (size_t i = 0; i < node->pin_count; i++) {
 		char pin[BASE64_ENCODED_SIZE(IOTPKI_SHA256_LEN)];
 		(void)base64_encode(node->pins[i], IOTPKI_SHA256_LEN, true, pin);
 		(void)buf_printf(out, "%ssha256//%s", i == 0 ? ", pin: \"" : ";", pin);
 	}
-	(void)buf_puts(out, node->pin_count > 0 ? "\"}\n" : "}\n");
+	(void)buf_puts(out, node->pin_count > 0 ? "\"" : "");
+	if (node->credentials[0] != '\0') {
+		(void)buf_puts(out, ", credentials: ");
+		put_quoted(out, node->credentials);
+	}
+	if (node->type != CONFIG_NODE_IOTPKI)
+		(void)buf_printf(out, ", min_confirmations: %u", node->min_confirmations);
+	(void)buf_puts(out, "}\n");
 }
 
 static void put_policy(struct buf *out, const struct config *config)
@@ -160,13 +179,9 @@ static void put_config(struct buf *out, const struct config *config)
 	(void)buf_printf(out, "}\ntls: {early: %s}\n", config->tls_early ? "yes" : "no");
 	if (config->identity_on_change[0] == '\0')
 		return;
-	(void)buf_puts(out, "identity: {on_change: \"");
-	for (const char *c = config->identity_on_change; *c != '\0'; c++) {
-		if (*c == '"' || *c == '\\')
-			(void)buf_putc(out, '\\');
-		(void)buf_putc(out, *c);
-	}
-	(void)buf_puts(out, "\"}\n");
+	(void)buf_puts(out, "identity: {on_change: ");
+	put_quoted(out, config->identity_on_change);
+	(void)buf_puts(out, "}\n");
 }
 
 static enum cli_exit show(struct cli *cli, const struct cli_arguments *arguments)

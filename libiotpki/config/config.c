@@ -292,9 +292,17 @@ static const struct yaml_key top_keys[] = {
 	{ .name = "tls", .read = read_section, .min = TLS },
 };
 
+size_t config_voters(const struct config *config)
+{
+	size_t voters = 0;
+	for (size_t i = 0; i < config->node_count; i++)
+		voters += config->nodes[i].twin == 0 ? 1 : 0;
+	return voters;
+}
+
 static unsigned int needed_answers(const struct draft *draft)
 {
-	const unsigned int nodes = (unsigned int)draft->config.node_count;
+	const unsigned int nodes = (unsigned int)config_voters(&draft->config);
 	if (draft->answers == ANSWERS_ALL)
 		return nodes;
 	return draft->answers == ANSWERS_NUMBER ? draft->number : nodes / 2 + 1;
@@ -304,17 +312,21 @@ static unsigned int needed_answers(const struct draft *draft)
 static enum iotpki_err finish(struct draft *draft, struct iotpki_detail *detail)
 {
 	struct config *config = &draft->config;
+	const size_t voters = config_voters(config);
 	config->needed = needed_answers(draft);
-	if (config->node_count > 0 && config->needed > config->node_count)
+	if (voters > 0 && config->needed > voters)
 		return yaml_refuse(&draft->answers_at, detail,
-				   "answers: %u of %zu nodes can never be reached", config->needed,
-				   config->node_count);
-	if (config->dissent == IOTPKI_DISSENT_OUTVOTE && config->needed * 2 <= config->node_count)
+				   "answers: %u of %zu nodes can never be reached%s",
+				   config->needed, voters,
+				   voters < config->node_count
+					   ? " (one pin, or one host and port, is one node)"
+					   : "");
+	if (config->dissent == IOTPKI_DISSENT_OUTVOTE && config->needed * 2 <= voters)
 		return yaml_refuse(
 			&draft->dissent_at, detail,
 			"dissent: outvote needs answers from more than half of the nodes; "
 			"%u of %zu is not",
-			config->needed, config->node_count);
+			config->needed, voters);
 	if (config->node_timeout_ms > config->deadline_ms && draft->node_timeout_at.start.line > 0)
 		return yaml_refuse(&draft->node_timeout_at, detail,
 				   "node_timeout_ms is more than deadline_ms");
@@ -370,17 +382,22 @@ static bool warn_never(const struct config *config)
 
 static bool warn_no_failure(const struct config *config)
 {
-	return config->node_count > 1 && config->needed == config->node_count;
+	return config_voters(config) > 1 && config->needed == config_voters(config);
 }
 
 static bool warn_one_node(const struct config *config)
 {
-	return config->node_count == 1;
+	return config_voters(config) == 1;
 }
 
 static bool warn_one_answer(const struct config *config)
 {
-	return config->node_count > 1 && config->needed == 1;
+	return config_voters(config) > 1 && config->needed == 1;
+}
+
+static bool warn_twins(const struct config *config)
+{
+	return config_voters(config) < config->node_count;
 }
 
 static bool warn_follow(const struct config *config)
@@ -426,9 +443,11 @@ void config_warnings(const struct config *config, void (*emit)(void *context, co
 		{ warn_never, "bnodes is empty: nobody is admitted" },
 		{ warn_no_failure, "no node may fail: query.answers needs every node; add a node "
 				   "or ask for fewer answers" },
+		{ warn_twins, "nodes with one pin, or with one host and port, are one node: they "
+			      "count once" },
 		{ warn_one_node, "there is one node: nobody is admitted while it is down" },
 		{ warn_one_answer,
-		  "query.answers is 1 of several nodes: one lying node can admit" },
+		  "query.answers is 1 of several nodes: one lying node that answers first admits" },
 		{ warn_without_pin,
 		  "a node is asked by http, without a pin: whoever opens its port "
 		  "first on this machine answers for it" },

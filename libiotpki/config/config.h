@@ -15,27 +15,36 @@
 #define CONFIG_SERVICES_MAX 16
 #define CONFIG_WORD_MAX 64 /* bytes of a user, service, node or network name */
 #define CONFIG_URL_MAX 512
+#define CONFIG_FILE_MAX 255 /* bytes of the path of a credentials file */
+#define CONFIG_CONFIRMATIONS_MAX 1000
 
 enum config_node_type { CONFIG_NODE_IOTPKI, CONFIG_NODE_EMERCOIN, CONFIG_NODE_NAMECOIN };
 
 struct config_node {
 	char name[CONFIG_WORD_MAX + 1];
-	enum config_node_type type; /* others than IOTPKI: an error at file:line in this release */
-	uint8_t network;            /* index into config.networks */
+	enum config_node_type type;
+	uint8_t network;              /* index into config.networks */
 	char url[CONFIG_URL_MAX + 1]; /* https://, or http:// on a loopback address */
 	size_t pin_count;             /* 0 only with http:// */
 	uint8_t pins[CONFIG_PINS_MAX][IOTPKI_SHA256_LEN]; /* SHA-256 of the server's SPKI */
-	char name_prefix[IOTPKI_NVS_NAME_MAX - IOTPKI_NAME_MAX + 1]; /* "iot:" unless set */
+	char name_prefix[IOTPKI_NVS_NAME_MAX - IOTPKI_NAME_MAX +
+			 1]; /* "iot:", of namecoin "iot/", unless set */
+	/* The file of a chain node's "user:password" ("" none). Only its path ever stands here. */
+	char credentials[CONFIG_FILE_MAX + 1];
+	unsigned int min_confirmations; /* 1 to CONFIG_CONFIRMATIONS_MAX; above 1 of chains alone */
+	/* 1 + index of an earlier node that is the same one: they share a pin, or a host and port.
+	 * The two vote once. 0: none. */
+	uint8_t twin;
 };
 
 struct config {
-	size_t node_count; /* 0 to IOTPKI_NODES_MAX; two nodes with one URL or one pin are an error */
+	size_t node_count; /* 0 to IOTPKI_NODES_MAX; two nodes with one name or URL are an error */
 	struct config_node nodes[IOTPKI_NODES_MAX];
 	size_t network_count;
 	char networks[IOTPKI_NODES_MAX][CONFIG_WORD_MAX + 1];
 
 	/* query: */
-	unsigned int needed; /* n, from answers: NUMBER | majority | all */
+	unsigned int needed; /* n of config_voters, from answers: NUMBER | majority | all */
 	enum iotpki_dissent dissent;
 	int64_t node_timeout_ms; /* default 1500 */
 	int64_t deadline_ms;     /* default 4000, at most 4500 */
@@ -65,6 +74,10 @@ enum iotpki_err config_parse(const char *path, const char *text, size_t len,
 /** Read and parse. */
 enum iotpki_err config_load(const char *path, const struct fs_trust *trust,
 			    struct config *config_out, struct iotpki_detail *detail) MUST_CHECK;
+/** The nodes that vote: N of "n of N", those without a twin. */
+size_t config_voters(const struct config *config);
+/** "iotpki", "emercoin", "namecoin": the word of the file. */
+const char *config_type_name(enum config_node_type type);
 /**
  * Things that are allowed and that an owner should know (design 7: no node may fail; soft-fail
  * behaves as hard-fail in this release; key_change follow; ...). Calls emit once for each.

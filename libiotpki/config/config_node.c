@@ -12,8 +12,24 @@ struct node_draft {
 	struct config_node node;
 	char network[CONFIG_WORD_MAX + 1];
 	bool secure;
-	struct yaml_event url_at, pin_at; /* their text is gone: for the marks alone */
+	/* Their text is gone: for the marks alone. */
+	struct yaml_event url_at, pin_at, credentials_at, confirmations_at;
 };
+
+/* What a type of node is called and what it has where nothing else is said (design 5, 6). */
+static const struct {
+	const char *name; /* of the type, and of its network */
+	const char *prefix;
+} types[] = {
+	[CONFIG_NODE_IOTPKI] = { "iotpki", "iot:" },
+	[CONFIG_NODE_EMERCOIN] = { "emercoin", "iot:" },
+	[CONFIG_NODE_NAMECOIN] = { "namecoin", "iot/" },
+};
+
+const char *config_type_name(enum config_node_type type)
+{
+	return types[type].name;
+}
 
 static bool is_digit(char c)
 {
@@ -158,15 +174,13 @@ static enum iotpki_err read_type(struct yaml_reader *reader, const struct yaml_e
 	const enum iotpki_err err = yaml_text(value, CONFIG_WORD_MAX, "the type of a node", detail);
 	if (err != IOTPKI_OK)
 		return err;
-	draft->node.type = CONFIG_NODE_IOTPKI;
-	if (strcmp(value->text, "iotpki") == 0)
+	for (size_t i = 0; i < ARRAY_LEN(types); i++) {
+		if (strcmp(types[i].name, value->text) != 0)
+			continue;
+		draft->node.type = (enum config_node_type)i;
 		return IOTPKI_OK;
-	if (strcmp(value->text, "emercoin") == 0 || strcmp(value->text, "namecoin") == 0)
-		return detail_set(detail, IOTPKI_ERR_UNSUPPORTED, value->start.line,
-				  value->start.column, "nodes of type %s are not in this release",
-				  value->text);
-	return yaml_refuse(value, detail,
-			   "type must be iotpki (emercoin, namecoin: not in this release)");
+	}
+	return yaml_refuse(value, detail, "type must be one of: iotpki, emercoin, namecoin");
 }
 
 static enum iotpki_err read_url(struct yaml_reader *reader, const struct yaml_event *value,
@@ -249,16 +263,38 @@ static enum iotpki_err read_prefix(struct yaml_reader *reader, const struct yaml
 	return IOTPKI_OK;
 }
 
-static enum iotpki_err read_chain_key(struct yaml_reader *reader, const struct yaml_event *value,
-				      const struct yaml_key *key, void *target,
-				      struct iotpki_detail *detail)
+static enum iotpki_err read_credentials(struct yaml_reader *reader, const struct yaml_event *value,
+					const struct yaml_key *key, void *target,
+					struct iotpki_detail *detail)
 {
 	(void)reader;
-	(void)target;
-	return detail_set(
-		detail, IOTPKI_ERR_UNSUPPORTED, value->start.line, value->start.column,
-		"%s is for nodes of type emercoin and namecoin, which are not in this release",
-		key->name);
+	(void)key;
+	struct node_draft *draft = target;
+	const enum iotpki_err err = yaml_text(value, CONFIG_FILE_MAX, "credentials", detail);
+	if (err != IOTPKI_OK)
+		return err;
+	/* The text itself is not repeated: it may be a password that was put in the wrong place. */
+	if (value->text[0] != '/' || value->text[value->len - 1] == '/')
+		return yaml_refuse(value, detail,
+				   "credentials must be the absolute path of a file with one line "
+				   "user:password, mode 0600");
+	memcpy(draft->node.credentials, value->text, value->len + 1);
+	draft->credentials_at = *value;
+	return IOTPKI_OK;
+}
+
+static enum iotpki_err read_confirmations(struct yaml_reader *reader,
+					  const struct yaml_event *value,
+					  const struct yaml_key *key, void *target,
+					  struct iotpki_detail *detail)
+{
+	struct node_draft *draft = target;
+	int64_t number = 0;
+	const struct yaml_key plain = { .name = key->name, .min = key->min, .max = key->max };
+	draft->confirmations_at = *value;
+	const enum iotpki_err err = config_read_int(reader, value, &plain, &number, detail);
+	draft->node.min_confirmations = (unsigned int)number;
+	return err;
 }
 
 static const struct yaml_key node_keys[] = {
@@ -268,8 +304,11 @@ static const struct yaml_key node_keys[] = {
 	{ .name = "url", .read = read_url, .required = true },
 	{ .name = "pin", .read = read_pin },
 	{ .name = "name_prefix", .read = read_prefix },
-	{ .name = "credentials", .read = read_chain_key },
-	{ .name = "min_confirmations", .read = read_chain_key },
+	{ .name = "credentials", .read = read_credentials },
+	{ .name = "min_confirmations",
+	  .read = read_confirmations,
+	  .min = 1,
+	  .max = CONFIG_CONFIRMATIONS_MAX },
 };
 
 static bool pins_meet(const struct config_node *a, const struct config_node *b)
@@ -287,9 +326,36 @@ static void canonical_url(const struct config_node *node, char *out, size_t size
 	(void)config_url_problem(node->url, strlen(node->url), &secure, out, size);
 }
 
+/* HOST:PORT of a canonical URL; the names of this machine are one. */
+static size_t authority(const char *canonical, const char **out)
+{
+	static const char *const here[] = { "localhost:", "[::1]:" };
+	static const char ipv4[] = "127.0.0.1:";
+	*out = canonical;
+	const size_t len = strcspn(canonical, "/");
+	for (size_t i = 0; i < ARRAY_LEN(here); i++) {
+		if (strncmp(canonical, here[i], strlen(here[i])) == 0)
+			*out = canonical + strlen(here[i]);
+	}
+	if (strncmp(canonical, ipv4, sizeof(ipv4) - 1) == 0)
+		*out = canonical + sizeof(ipv4) - 1;
+	return len - (size_t)(*out - canonical);
+}
+
+/* Two wallets of one node differ in their paths alone. */
+static bool ports_meet(const struct config_node *a, const struct config_node *b)
+{
+	char url[2][CONFIG_URL_MAX + 8];
+	const char *at[2];
+	canonical_url(a, url[0], sizeof(url[0]));
+	canonical_url(b, url[1], sizeof(url[1]));
+	const size_t len = authority(url[0], &at[0]);
+	return authority(url[1], &at[1]) == len && memcmp(at[0], at[1], len) == 0;
+}
+
 /* One node that is written twice would vote twice. */
-static enum iotpki_err check_twins(const struct config *config, const struct node_draft *draft,
-				   const struct yaml_event *start, struct iotpki_detail *detail)
+static enum iotpki_err check_doubles(const struct config *config, const struct node_draft *draft,
+				     const struct yaml_event *start, struct iotpki_detail *detail)
 {
 	char url[CONFIG_URL_MAX + 8];
 	canonical_url(&draft->node, url, sizeof(url));
@@ -303,10 +369,41 @@ static enum iotpki_err check_twins(const struct config *config, const struct nod
 		if (strcmp(other_url, url) == 0)
 			return yaml_refuse(&draft->url_at, detail, "the node %s has this URL too",
 					   other->name);
-		if (pins_meet(other, &draft->node))
-			return yaml_refuse(&draft->pin_at, detail, "the node %s has this pin too",
-					   other->name);
 	}
+	return IOTPKI_OK;
+}
+
+/**
+ * The newest node joins those that it meets, and so they join each other: each points to the
+ * first of them (who holds one of the keys of a node is that node, security.md TM-04).
+ */
+static void join_twins(struct config *config)
+{
+	const size_t last = config->node_count - 1;
+	size_t first = last;
+	for (size_t i = 0; i < last; i++) {
+		struct config_node *other = &config->nodes[i];
+		if (!pins_meet(other, &config->nodes[last]) &&
+		    !ports_meet(other, &config->nodes[last]))
+			continue;
+		const size_t root = other->twin > 0 ? (size_t)other->twin - 1 : i;
+		const size_t high = root > first ? root : first;
+		first = root < first ? root : first;
+		for (size_t j = 0; j <= last && high != first; j++)
+			if (j == high || config->nodes[j].twin == high + 1)
+				config->nodes[j].twin = (uint8_t)(first + 1);
+	}
+}
+
+static enum iotpki_err check_type(const struct node_draft *draft, struct iotpki_detail *detail)
+{
+	if (draft->node.type != CONFIG_NODE_IOTPKI)
+		return IOTPKI_OK;
+	static const char chains[] = "%s is for nodes of type emercoin and namecoin";
+	if (draft->node.credentials[0] != '\0')
+		return yaml_refuse(&draft->credentials_at, detail, chains, "credentials");
+	if (draft->confirmations_at.start.line > 0)
+		return yaml_refuse(&draft->confirmations_at, detail, chains, "min_confirmations");
 	return IOTPKI_OK;
 }
 
@@ -343,19 +440,25 @@ static enum iotpki_err read_node(struct yaml_reader *reader, const struct yaml_e
 		return yaml_refuse(value, detail, "there may be at most %d nodes",
 				   IOTPKI_NODES_MAX);
 	struct node_draft draft = {
-		.network = "iotpki",
-		.node = { .name_prefix = "iot:" },
+		.node = { .min_confirmations = 1 },
 	};
 	enum iotpki_err err =
 		yaml_mapping(reader, value, node_keys, ARRAY_LEN(node_keys), &draft, detail);
 	if (err == IOTPKI_OK)
 		err = check_pin(&draft, detail);
 	if (err == IOTPKI_OK)
-		err = check_twins(config, &draft, &start, detail);
+		err = check_type(&draft, detail);
+	if (err == IOTPKI_OK)
+		err = check_doubles(config, &draft, &start, detail);
 	if (err != IOTPKI_OK)
 		return err;
-	draft.node.network = network_index(config, draft.network);
+	const char *prefix = types[draft.node.type].prefix;
+	if (draft.node.name_prefix[0] == '\0')
+		memcpy(draft.node.name_prefix, prefix, strlen(prefix) + 1);
+	draft.node.network = network_index(
+		config, draft.network[0] != '\0' ? draft.network : types[draft.node.type].name);
 	config->nodes[config->node_count++] = draft.node;
+	join_twins(config);
 	return IOTPKI_OK;
 }
 

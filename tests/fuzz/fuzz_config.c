@@ -18,6 +18,12 @@ static void check_node(const struct config *config, const struct config_node *no
 		   strncmp(canonical, "[::1]:", 6) == 0 ||
 		   strncmp(canonical, "localhost:", 10) == 0);
 	FUZZ_CHECK(node->pin_count <= CONFIG_PINS_MAX);
+	FUZZ_CHECK(node->credentials[0] == '\0' || node->credentials[0] == '/');
+	FUZZ_CHECK(node->min_confirmations >= 1 && node->min_confirmations <= 1000);
+	FUZZ_CHECK(node->type != CONFIG_NODE_IOTPKI ||
+		   (node->credentials[0] == '\0' && node->min_confirmations == 1));
+	FUZZ_CHECK(node->twin <= node - config->nodes);
+	FUZZ_CHECK(node->twin == 0 || config->nodes[node->twin - 1].twin == 0);
 	FUZZ_CHECK(node->network < config->network_count);
 	FUZZ_CHECK(node->name[0] != '\0' && strpbrk(node->name, " \n=\"") == NULL);
 	for (const struct config_node *other = config->nodes; other < node; other++)
@@ -29,10 +35,11 @@ static void check_rules(const struct config *config)
 {
 	FUZZ_CHECK(config->node_count <= IOTPKI_NODES_MAX);
 	FUZZ_CHECK(config->network_count <= config->node_count);
-	FUZZ_CHECK(config->node_count == 0 || config->needed <= config->node_count);
+	const size_t voters = config_voters(config);
+	FUZZ_CHECK(voters <= config->node_count && (voters > 0) == (config->node_count > 0));
+	FUZZ_CHECK(config->node_count == 0 || config->needed <= voters);
 	FUZZ_CHECK(config->node_count == 0 || config->needed > 0);
-	FUZZ_CHECK(config->dissent == IOTPKI_DISSENT_DENY ||
-		   config->needed * 2 > config->node_count);
+	FUZZ_CHECK(config->dissent == IOTPKI_DISSENT_DENY || config->needed * 2 > voters);
 	FUZZ_CHECK(config->deadline_ms > 0 && config->deadline_ms <= 4500);
 	FUZZ_CHECK(config->node_timeout_ms > 0 && config->node_timeout_ms <= config->deadline_ms);
 	FUZZ_CHECK(config->positive_ttl_ms >= 0 && config->positive_ttl_ms <= 60000);

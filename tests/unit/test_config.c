@@ -24,6 +24,9 @@
 	"\"" PIN1 "\"}\n"
 #define NODE2 "  - {name: barn, url: \"https://barn.lan:7443/\", pin: \"" PIN2 "\"}\n"
 #define NODE3 "  - {name: office, url: \"https://192.0.2.7:7443/\", pin: \"" PIN3 "\"}\n"
+#define CHAIN(more)                                                                               \
+	"version: 1\nbnodes:\n  - {name: c, type: namecoin, url: \"http://127.0.0.1:8336/\"" more \
+	"}\n"
 #define THREE "version: 1\nbnodes:\n" NODE1 NODE2 NODE3
 
 static const char full[] = THREE
@@ -91,6 +94,113 @@ static void default_values(void **state)
 	assert_true(config.tls_early);
 }
 
+static void chains(void **state)
+{
+	(void)state;
+	static const char text[] =
+		"version: 1\nbnodes:\n"
+		"  - {name: e, type: emercoin, url: \"https://emc.lan:6662/\", pin: \"" PIN1 "\",\n"
+		"     credentials: /etc/iotpki/emc.secret, min_confirmations: 1000}\n"
+		"  - {name: n, type: namecoin, url: \"http://127.0.0.1:8336/wallet/iot\"}\n"
+		"  - {name: s, type: emercoin, network: farm, url: \"http://127.0.0.1:6662/\",\n"
+		"     name_prefix: \"ssl:\"}\n" NODE2 "query: {answers: all}\n";
+	struct config config;
+	struct iotpki_detail detail = { 0 };
+	if (config_parse("f", text, strlen(text), &config, &detail) != IOTPKI_OK)
+		fail_msg("%u:%u: %s", detail.line, detail.column, detail.message);
+	static const struct {
+		enum config_node_type type;
+		const char *network, *prefix, *credentials;
+		unsigned int confirmations;
+	} rows[] = {
+		{ CONFIG_NODE_EMERCOIN, "emercoin", "iot:", "/etc/iotpki/emc.secret", 1000 },
+		{ CONFIG_NODE_NAMECOIN, "namecoin", "iot/", "", 1 },
+		{ CONFIG_NODE_EMERCOIN, "farm", "ssl:", "", 1 },
+		{ CONFIG_NODE_IOTPKI, "iotpki", "iot:", "", 1 },
+	};
+	assert_int_equal(config.node_count, ARRAY_LEN(rows));
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		const struct config_node *node = &config.nodes[i];
+		assert_int_equal(node->type, rows[i].type);
+		assert_string_equal(config.networks[node->network], rows[i].network);
+		assert_string_equal(node->name_prefix, rows[i].prefix);
+		assert_string_equal(node->credentials, rows[i].credentials);
+		assert_int_equal(node->min_confirmations, rows[i].confirmations);
+		assert_int_equal(node->twin, 0);
+	}
+	assert_int_equal(config.needed, 4);
+	assert_string_equal(config_type_name(CONFIG_NODE_NAMECOIN), "namecoin");
+}
+
+/* One node under several URLs votes once (security.md TM-04). */
+static void twins(void **state)
+{
+	(void)state;
+#define TWIN(name, at, pins) "  - {name: " name ", url: \"" at "\", pin: \"" pins "\"}\n"
+#define OPEN(name, at) "  - {name: " name ", type: emercoin, url: \"" at "\"}\n"
+	static const struct {
+		const char *name;
+		const char *nodes;
+		uint8_t twin[4];
+		size_t voters;
+		unsigned int majority;
+	} rows[] = {
+		{ "none",
+		  TWIN("a", "https://a/", PIN1) TWIN("b", "https://b/", PIN2),
+		  { 0 },
+		  2,
+		  2 },
+		{ "one pin",
+		  TWIN("a", "https://a/", PIN1) TWIN("b", "https://b/", PIN1),
+		  { 0, 1 },
+		  1,
+		  1 },
+		{ "one of several pins",
+		  TWIN("a", "https://a/", PIN1 ";" PIN3) TWIN("b", "https://b/", PIN2 ";" PIN1),
+		  { 0, 1 },
+		  1,
+		  1 },
+		{ "the second and the fourth",
+		  TWIN("a", "https://a/", PIN1) TWIN("b", "https://b/", PIN2)
+			  TWIN("c", "https://c/", PIN3) TWIN("d", "https://d/", PIN2),
+		  { 0, 0, 0, 2 },
+		  3,
+		  2 },
+		{ "the last joins the others",
+		  TWIN("a", "https://a/", PIN1) TWIN("b", "https://b/", PIN2)
+			  TWIN("c", "https://c/", PIN1) TWIN("d", "https://d/", PIN2 ";" PIN1),
+		  { 0, 1, 1, 1 },
+		  1,
+		  1 },
+		{ "the last joins them in the other order",
+		  TWIN("a", "https://a/", PIN1) TWIN("b", "https://b/", PIN2)
+			  TWIN("c", "https://c/", PIN2) TWIN("d", "https://d/", PIN1 ";" PIN2),
+		  { 0, 1, 1, 1 },
+		  1,
+		  1 },
+		{ "two wallets of one node",
+		  OPEN("a", "http://127.0.0.1:1/wallet/a") OPEN("b", "http://localhost:1/wallet/b")
+			  OPEN("c", "http://127.0.0.1:2/") OPEN("d", "http://[::1]:2/x"),
+		  { 0, 1, 0, 3 },
+		  2,
+		  2 },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		CLEANUP(buf_done) struct buf text = BUF_INIT(4096);
+		assert_int_equal(buf_printf(&text, "version: 1\nbnodes:\n%s", rows[i].nodes),
+				 IOTPKI_OK);
+		struct config config;
+		assert_int_equal(config_parse("f", buf_text(&text), text.len, &config, NULL),
+				 IOTPKI_OK);
+		for (size_t n = 0; n < config.node_count; n++)
+			if (config.nodes[n].twin != rows[i].twin[n])
+				fail_msg("%s: node %zu: %u", rows[i].name, n, config.nodes[n].twin);
+		if (config_voters(&config) != rows[i].voters || config.needed != rows[i].majority)
+			fail_msg("%s: %zu voters, %u needed", rows[i].name, config_voters(&config),
+				 config.needed);
+	}
+}
+
 static void rows_of_errors(void **state)
 {
 	(void)state;
@@ -108,17 +218,34 @@ static void rows_of_errors(void **state)
 		  2, 10 },
 		{ "Y07 key twice", "version: 1\ntls: {early: yes, early: no}\n", IOTPKI_ERR_SYNTAX,
 		  2, 19 },
-		{ "type emercoin",
-		  "version: 1\nbnodes:\n  - {name: a, type: emercoin, url: "
-		  "\"http://127.0.0.1/\"}\n",
-		  IOTPKI_ERR_UNSUPPORTED, 3, 21 },
 		{ "type unknown",
 		  "version: 1\nbnodes:\n  - {name: a, type: x, url: \"http://127.0.0.1/\"}\n",
 		  IOTPKI_ERR_SYNTAX, 3, 21 },
-		{ "credentials",
+		{ "credentials of type iotpki",
 		  "version: 1\nbnodes:\n  - {name: a, credentials: /x, url: "
 		  "\"http://127.0.0.1/\"}\n",
-		  IOTPKI_ERR_UNSUPPORTED, 3, 28 },
+		  IOTPKI_ERR_SYNTAX, 3, 28 },
+		{ "min_confirmations of type iotpki",
+		  "version: 1\nbnodes:\n  - {name: a, min_confirmations: 1, url: "
+		  "\"http://127.0.0.1/\"}\n",
+		  IOTPKI_ERR_SYNTAX, 3, 34 },
+		{ "a password for a file",
+		  "version: 1\nbnodes:\n  - {name: a, type: emercoin, credentials: \"u:p\", url: "
+		  "\"http://127.0.0.1/\"}\n",
+		  IOTPKI_ERR_SYNTAX, 3, 44 },
+		{ "a folder for a file", CHAIN(", credentials: /x/"), IOTPKI_ERR_SYNTAX, 3, 75 },
+		{ "min_confirmations 0", CHAIN(", min_confirmations: 0"), IOTPKI_ERR_SYNTAX, 3,
+		  81 },
+		{ "min_confirmations 1001", CHAIN(", min_confirmations: 1001"), IOTPKI_ERR_SYNTAX,
+		  3, 81 },
+		{ "emercoin over http elsewhere",
+		  "version: 1\nbnodes:\n  - {name: a, type: emercoin, url: "
+		  "\"http://192.0.2.1/\"}\n",
+		  IOTPKI_ERR_SYNTAX, 3, 36 },
+		{ "user and password in the URL",
+		  "version: 1\nbnodes:\n  - {name: a, type: namecoin, url: "
+		  "\"http://u:p@127.0.0.1/\"}\n",
+		  IOTPKI_ERR_SYNTAX, 3, 36 },
 		{ "no url", "version: 1\nbnodes:\n  - {name: a}\n", IOTPKI_ERR_SYNTAX, 3, 5 },
 		{ "no name", "version: 1\nbnodes:\n  - {url: \"http://127.0.0.1/\"}\n",
 		  IOTPKI_ERR_SYNTAX, 3, 5 },
@@ -145,10 +272,10 @@ static void rows_of_errors(void **state)
 		  "version: 1\nbnodes:\n" NODE1
 		  "  - {name: b, url: \"https://GATEWAY.lan:7443\", pin: \"" PIN2 "\"}\n",
 		  IOTPKI_ERR_SYNTAX, 4, 20 },
-		{ "same pin",
+		{ "two of one node",
 		  "version: 1\nbnodes:\n" NODE1 "  - {name: b, url: \"https://b/\", pin: \"" PIN2
-		  ";" PIN1 "\"}\n",
-		  IOTPKI_ERR_SYNTAX, 4, 39 },
+		  ";" PIN1 "\"}\nquery: {answers: 2}\n",
+		  IOTPKI_ERR_SYNTAX, 5, 18 },
 		{ "answers 0", THREE "query: {answers: 0}\n", IOTPKI_ERR_SYNTAX, 6, 18 },
 		{ "answers of more nodes", THREE "query: {answers: 4}\n", IOTPKI_ERR_SYNTAX, 6,
 		  18 },
@@ -295,6 +422,19 @@ static void warning_rows(void **state)
 		  "version: 1\nbnodes:\n  - {name: a, type: iotpki, url: "
 		  "\"http://127.0.0.1:1/\"}\n",
 		  "without a pin" },
+		{ "twins",
+		  "version: 1\nbnodes:\n" NODE2 "  - {name: c, url: \"https://c/\", pin: \"" PIN2
+		  "\"}\n",
+		  "they count once" },
+		{ "a node and its twin are one node",
+		  "version: 1\nbnodes:\n" NODE2 "  - {name: c, url: \"https://c/\", pin: \"" PIN2
+		  "\"}\n",
+		  "there is one node" },
+		{ "majority of two chains",
+		  "version: 1\nbnodes:\n"
+		  "  - {name: a, type: emercoin, network: x, url: \"http://127.0.0.1:1/\"}\n"
+		  "  - {name: b, type: emercoin, network: x, url: \"http://127.0.0.1:2/\"}\n",
+		  "no node may fail" },
 		{ "follow", "version: 1\npolicy: {key_change: follow}\n", "key_change is follow" },
 		{ "soft-fail", "version: 1\npolicy: {unreachable: soft-fail}\n",
 		  "behaves as hard-fail" },
@@ -367,6 +507,7 @@ int main(void)
 		cmocka_unit_test(rows_of_errors), cmocka_unit_test(url_rows),
 		cmocka_unit_test(truncation),     cmocka_unit_test(warning_rows),
 		cmocka_unit_test(load_from_file), cmocka_unit_test(examples),
+		cmocka_unit_test(chains),         cmocka_unit_test(twins),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -50,14 +50,46 @@ static bool has_ended(const struct iotpki_answer *answer, int64_t now_s)
 	return answer->record.has_ex && now_s >= answer->record.ex_s;
 }
 
+/* What a node that went back tells of itself does not count, its time neither; a revocation does. */
+static bool tells_time(const struct iotpki_answer *answer)
+{
+	return answered(answer) && (!answer->rolled_back || says_revoked(answer));
+}
+
+static unsigned int bits(uint32_t nodes)
+{
+	return (unsigned int)__builtin_popcount(nodes);
+}
+
+static uint32_t bit(size_t node)
+{
+	return UINT32_C(1) << node;
+}
+
 static unsigned int tips_since(const struct iotpki_answer *answers, size_t count, int64_t tip_s)
 {
-	unsigned int tips = 0;
+	uint32_t nodes = 0;
 	for (size_t i = 0; i < count; i++) {
-		if (answered(&answers[i]) && answers[i].tip_s >= tip_s)
-			tips++;
+		if (tells_time(&answers[i]) && answers[i].tip_s >= tip_s)
+			nodes |= bit(quorum_node(answers, i));
 	}
-	return tips;
+	return bits(nodes);
+}
+
+size_t quorum_node(const struct iotpki_answer *answers, size_t i)
+{
+	/* Down to the first; what names a later slot, or itself, is nonsense and stands alone. */
+	while (answers[i].twin >= 1 && answers[i].twin <= i)
+		i = answers[i].twin - 1U;
+	return i;
+}
+
+size_t quorum_nodes(const struct iotpki_answer *answers, size_t count)
+{
+	size_t nodes = 0;
+	for (size_t i = 0; i < count; i++)
+		nodes += quorum_node(answers, i) == i;
+	return nodes;
 }
 
 unsigned int quorum_needed(unsigned int needed, size_t count)
@@ -95,17 +127,22 @@ enum iotpki_outcome quorum_judge(const struct iotpki_answer *answer, int64_t now
 	/* Before staleness: a revocation does not age (I3). */
 	if (says_revoked(answer))
 		return IOTPKI_OUTCOME_REVOKED;
-	if (is_stale(answer, now_s))
+	if (answer->rolled_back || is_stale(answer, now_s))
 		return IOTPKI_OUTCOME_STALE;
 	if (answer->outcome == IOTPKI_OUTCOME_REGISTERED && has_ended(answer, now_s))
 		return IOTPKI_OUTCOME_EXPIRED;
 	return answer->outcome;
 }
 
-void quorum_add(struct quorum_count *count, enum iotpki_outcome judged, enum quorum_finding finding)
+void quorum_add(struct quorum_count *count, size_t node, enum iotpki_outcome judged,
+		enum quorum_finding finding)
 {
-	count->good += finding != QUORUM_NOTHING;
-	count->agreeing += finding == QUORUM_AGREES;
+	if (finding != QUORUM_NOTHING)
+		count->good_nodes |= bit(node);
+	if (finding == QUORUM_AGREES)
+		count->agreeing_nodes |= bit(node);
+	count->good = bits(count->good_nodes);
+	count->agreeing = bits(count->agreeing_nodes);
 	if (finding > count->worst)
 		count->worst = finding;
 	count->pending |= judged == IOTPKI_OUTCOME_PENDING;

@@ -22,6 +22,8 @@ enum quorum_finding {
 
 /** A count over a set of answers; all zero: no answers. */
 struct quorum_count {
+	uint32_t good_nodes; /* one bit a node: a node and its twins vote once */
+	uint32_t agreeing_nodes;
 	unsigned int good;
 	unsigned int agreeing;
 	enum quorum_finding worst; /* the highest one found */
@@ -31,7 +33,7 @@ struct quorum_count {
 	bool unforgivable; /* a node gave something that is neither good nor plainly unreachable */
 };
 
-/** `needed` if this many of `count` nodes can agree, else QUORUM_NEVER. */
+/** `needed` if this many of `count` nodes (quorum_nodes) can agree, else QUORUM_NEVER. */
 unsigned int quorum_needed(unsigned int needed, size_t count);
 
 /**
@@ -44,8 +46,15 @@ int64_t quorum_now(const struct iotpki_answer *answers, size_t count, unsigned i
 /** An answer after staleness, end and nonsense were judged; always one of the enum. */
 enum iotpki_outcome quorum_judge(const struct iotpki_answer *answer, int64_t now_s, bool deadline);
 
-/** Count one judged answer in. */
-void quorum_add(struct quorum_count *count, enum iotpki_outcome judged,
+/**
+ * The slot that votes for the node that slot `i` is a URL of: its own, or the one that its twin
+ * names. i must be below IOTPKI_NODES_MAX.
+ */
+size_t quorum_node(const struct iotpki_answer *answers, size_t i);
+/** How many nodes the slots are: those without a twin before them. */
+size_t quorum_nodes(const struct iotpki_answer *answers, size_t count);
+/** Count one judged answer of a node (quorum_node) in. */
+void quorum_add(struct quorum_count *count, size_t node, enum iotpki_outcome judged,
 		enum quorum_finding finding);
 
 /**

@@ -29,6 +29,12 @@ static size_t node_count(const struct iotpki_decide_input *input)
 	return input->answer_count;
 }
 
+/* How many nodes there are to agree: one key under two URLs is one. */
+static size_t voter_count(const struct iotpki_decide_input *input)
+{
+	return quorum_nodes(input->answers, node_count(input));
+}
+
 /* ---- points 1 and 2: what the list alone decides ---- */
 
 static enum iotpki_reason list_refuses(const struct iotpki_decide_input *input, int64_t now_s)
@@ -152,7 +158,7 @@ static struct quorum_count count_answers(const struct iotpki_decide_input *input
 		const enum iotpki_outcome judged =
 			quorum_judge(answer, decision->now_s, input->deadline);
 		const enum quorum_finding finding = find(input, answer, judged);
-		quorum_add(&count, judged, finding);
+		quorum_add(&count, quorum_node(input->answers, i), judged, finding);
 		decision->judged[i] = judged;
 		decision->objections[i] = reason_of[finding];
 		decision->followed |= finding == QUORUM_AGREES && follows(input, answer);
@@ -215,9 +221,17 @@ static bool soft_fail_admits(const struct iotpki_decide_input *input,
 
 /* ---- nonsense: it never admits, whatever the rest of it says ---- */
 
-static bool is_sensible_answer(const struct iotpki_answer *answer)
+static bool is_sensible_twin(const struct iotpki_answer *answers, size_t i)
 {
-	return answer->network < IOTPKI_NODES_MAX && answer->max_tip_age_s >= 0 &&
+	const size_t node = quorum_node(answers, i);
+	return node == i ? answers[i].twin == 0 : answers[i].twin == node + 1;
+}
+
+static bool is_sensible_answer(const struct iotpki_answer *answers, size_t i)
+{
+	const struct iotpki_answer *answer = &answers[i];
+	return is_sensible_twin(answers, i) && answer->network < IOTPKI_NODES_MAX &&
+	       answer->max_tip_age_s >= 0 &&
 	       (unsigned int)answer->outcome <= IOTPKI_OUTCOME_MALFORMED &&
 	       answer->outcome != IOTPKI_OUTCOME_STALE;
 }
@@ -228,11 +242,10 @@ static bool is_sensible(const struct iotpki_decide_input *input, unsigned int ne
 	    (unsigned int)input->key_change > IOTPKI_KEY_FOLLOW)
 		return false;
 	/* Two halves that contradict each other must not both be able to outvote. */
-	const size_t nodes = node_count(input);
-	if (input->dissent == IOTPKI_DISSENT_OUTVOTE && needed <= nodes / 2)
+	if (input->dissent == IOTPKI_DISSENT_OUTVOTE && needed <= voter_count(input) / 2)
 		return false;
-	for (size_t i = 0; i < nodes; i++) {
-		if (!is_sensible_answer(&input->answers[i]))
+	for (size_t i = 0; i < node_count(input); i++) {
+		if (!is_sensible_answer(input->answers, i))
 			return false;
 	}
 	return true;
@@ -253,10 +266,9 @@ void iotpki_decide(const struct iotpki_decide_input *input, struct iotpki_decisi
 {
 	*decision_out = (struct iotpki_decision){ 0 };
 	struct iotpki_decision *decision = decision_out;
-	const size_t nodes = node_count(input);
-	const unsigned int needed = quorum_needed(input->needed, nodes);
+	const unsigned int needed = quorum_needed(input->needed, voter_count(input));
 	const int64_t known_s = later(input->clock_s, later(input->floor_s, input->build_s));
-	decision->now_s = quorum_now(input->answers, nodes, needed, known_s);
+	decision->now_s = quorum_now(input->answers, node_count(input), needed, known_s);
 	const struct quorum_count count = count_answers(input, decision);
 	const bool all = !count.pending;
 

@@ -147,8 +147,9 @@ static void check_admitted(const struct iotpki_decide_input *input,
 		   (input->dissent == IOTPKI_DISSENT_OUTVOTE &&
 		    input->needed > input->answer_count / 2));
 	FUZZ_CHECK((unsigned int)input->key_change <= IOTPKI_KEY_FOLLOW);
-	unsigned int supporting = 0;
+	uint32_t supporting = 0; /* nodes: their URLs vote once */
 	unsigned int silent = 0;
+	unsigned int agreeing = 0;
 	for (size_t i = 0; i < input->answer_count; i++) {
 		const struct iotpki_answer *answer = &input->answers[i];
 		/* I3: one revoked beats any number of others. */
@@ -156,17 +157,25 @@ static void check_admitted(const struct iotpki_decide_input *input,
 		FUZZ_CHECK(answer->outcome != IOTPKI_OUTCOME_REVOKED);
 		FUZZ_CHECK(answer->network < IOTPKI_NODES_MAX && answer->max_tip_age_s >= 0);
 		FUZZ_CHECK((unsigned int)answer->outcome <= IOTPKI_OUTCOME_MALFORMED);
-		supporting += supports(input, answer, now_s);
+		FUZZ_CHECK(answer->twin <= i);
+		FUZZ_CHECK(answer->twin == 0 || input->answers[answer->twin - 1].twin == 0);
+		/* What a node says that went back is worth nothing. */
+		FUZZ_CHECK(!answer->rolled_back ||
+			   decision->judged[i] != IOTPKI_OUTCOME_REGISTERED);
+		if (supports(input, answer, now_s) && !answer->rolled_back)
+			supporting |= UINT32_C(1) << (answer->twin != 0 ? answer->twin - 1U : i);
+		agreeing += decision->judged[i] == IOTPKI_OUTCOME_REGISTERED;
 		silent += decision->judged[i] == IOTPKI_OUTCOME_UNREACHABLE ||
 			  decision->judged[i] == IOTPKI_OUTCOME_NOT_READY;
 	}
 	if (!decision->soft) {
-		FUZZ_CHECK(supporting >= input->needed && decision->agreeing >= input->needed);
+		FUZZ_CHECK((unsigned int)__builtin_popcount(supporting) >= input->needed);
+		FUZZ_CHECK(decision->agreeing >= input->needed);
 		return;
 	}
 	/* I2, I4: nothing but silence is forgiven, and nothing durable follows from it. */
 	FUZZ_CHECK(input->soft_fail && !decision->followed);
-	FUZZ_CHECK(silent >= 1 && silent + decision->agreeing == input->answer_count);
+	FUZZ_CHECK(silent >= 1 && silent + agreeing == input->answer_count);
 	FUZZ_CHECK(decision->agreeing < input->needed);
 	FUZZ_CHECK(input->last_online.seen && input->last_online.verdict == IOTPKI_ADMIT);
 	FUZZ_CHECK(input->last_online.age_known && input->last_online.age_s >= 0);
@@ -210,6 +219,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	input.answers = count % 32 == 31 ? NULL : answers;
 	for (size_t i = 0; i < input.answer_count && i < IOTPKI_NODES_MAX; i++)
 		take_answer(&source, &answers[i]);
+	/* Behind all else: what the corpus holds means what it meant before there were twins. */
+	for (size_t i = 0; i < input.answer_count && i < IOTPKI_NODES_MAX; i++) {
+		const uint8_t twin = take(&source);
+		answers[i].twin = twin < 240 ? twin % 4 : twin;
+		answers[i].rolled_back = take(&source) % 8 == 7;
+	}
 	struct iotpki_decision decision;
 	memset(&decision, 0xee, sizeof(decision));
 	iotpki_decide(&input, &decision);

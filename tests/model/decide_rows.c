@@ -13,7 +13,7 @@
 
 enum {
 	SLOTS = IOTPKI_NODES_MAX + 1, /* one more than there may be */
-	NUMBERS_MAX = 512,
+	NUMBERS_MAX = 600,
 	TOLD_MAX = 1 << 14,
 };
 
@@ -83,6 +83,8 @@ static void read_answer(struct numbers *numbers, struct iotpki_answer *answer)
 	answer->ends_s = take(numbers);
 	answer->tip_s = take(numbers);
 	answer->max_tip_age_s = take(numbers);
+	answer->twin = (uint8_t)take(numbers);
+	answer->rolled_back = take_bool(numbers);
 }
 
 static void read_entry(struct numbers *numbers, struct iotpki_decide_input *input)

@@ -46,7 +46,21 @@ def is_revoked(a):
 
 
 def is_stale(a, now):
-    return now - a["tip"] > max(a["max_age"], 0)
+    return bool(a["rolled_back"]) or now - a["tip"] > max(a["max_age"], 0)
+
+
+def node_of(answers, index):
+    """The slot that stands for the node: two URLs of one key are one node, and it votes once."""
+    twin = answers[index]["twin"]
+    return node_of(answers, twin - 1) if 1 <= twin <= index else index
+
+
+def nodes_where(answers, condition):
+    return {node_of(answers, i) for i, a in enumerate(answers) if condition(i, a)}
+
+
+def voters(answers):
+    return sum(1 for i in range(len(answers)) if node_of(answers, i) == i)
 
 
 def time_of(s, answers):
@@ -54,10 +68,13 @@ def time_of(s, answers):
     known = max(s["clock"], s["floor"], s["build"])
     now = known
     n = s["needed"]
-    while 1 <= n <= len(answers):
-        tips = sorted((a["tip"] for a in answers
-                       if is_wellformed(a) and (is_revoked(a) or not is_stale(a, now))),
-                      reverse=True)
+    while 1 <= n <= voters(answers):
+        newest = {}
+        for i, a in enumerate(answers):
+            if is_wellformed(a) and (is_revoked(a) or not is_stale(a, now)):
+                node = node_of(answers, i)
+                newest[node] = max(newest.get(node, a["tip"]), a["tip"])
+        tips = sorted(newest.values(), reverse=True)
         then = max(known, tips[n - 1] - 2 * 3600) if len(tips) >= n else known
         if then == now:
             break
@@ -122,7 +139,7 @@ def objection(s, a, judged):
 
 
 def soft_fail(s, answers, judged, now):
-    if not s["soft"] or not 1 <= s["needed"] <= len(answers):
+    if not s["soft"] or not 1 <= s["needed"] <= voters(answers):
         return False
     if any(j not in (REGISTERED, UNREACHABLE, NOT_READY) for j in judged):
         return False
@@ -143,8 +160,11 @@ def is_sensible(s, answers):
     if s["dissent"] not in (DISSENT_DENY, OUTVOTE) or \
             s["key_change"] not in (SAME_REGISTRATION, PIN, FOLLOW):
         return False
-    if s["dissent"] == OUTVOTE and 2 * s["needed"] <= len(answers):
+    if s["dissent"] == OUTVOTE and 2 * s["needed"] <= voters(answers):
         return False
+    for i, a in enumerate(answers):
+        if a["twin"] and (a["twin"] > i or answers[a["twin"] - 1]["twin"]):
+            return False
     outcomes = [o for o in range(PENDING, MALFORMED + 1) if o != STALE]
     return all(a["outcome"] in outcomes and 0 <= a["network"] < NODES_MAX and a["max_age"] >= 0
                for a in answers)
@@ -154,12 +174,12 @@ def decide(s, answers, deadline):
     if s["no_array"] or len(answers) > NODES_MAX:
         answers = []
     n = s["needed"]
-    reachable = 1 <= n <= len(answers)
+    reachable = 1 <= n <= voters(answers)
     now = time_of(s, answers)
     judged = [judge(a, now, deadline) for a in answers]
     against = [objection(s, a, j) for a, j in zip(answers, judged)]
-    agreeing = against.count("")
-    good = len(against) - against.count(None)
+    agreeing = len(nodes_where(answers, lambda i, _: against[i] == ""))
+    good = len(nodes_where(answers, lambda i, _: against[i] is not None))
     complete = PENDING not in judged
     worst = next((o for o in OBJECTIONS if o in against), None)
 
@@ -231,7 +251,7 @@ SCENARIO = dict(
     last_seen=1, last_verdict=ADMIT, last_known=1, last_age=HOUR, last_ends=FAR, clock=NOW,
     floor=0, build=NOW - 1000 * HOUR, presented=CERT, shown=E_CERT, no_array=0)
 ANSWER = dict(outcome=REGISTERED, network=0, cert=E_CERT, ssh=E_SSH, revoked=0, ex=NONE,
-              registration=LIFE, ends=FAR, tip=NOW, max_age=HOUR)
+              registration=LIFE, ends=FAR, tip=NOW, max_age=HOUR, twin=0, rolled_back=0)
 FIELDS, ANSWER_FIELDS = list(SCENARIO), list(ANSWER)
 
 # What a node may answer; "silent" never does.
@@ -248,6 +268,7 @@ KINDS = {
     "not-ready": dict(outcome=NOT_READY), "unreachable": dict(outcome=UNREACHABLE),
     "unauthorized": dict(outcome=UNAUTHORIZED), "malformed": dict(outcome=MALFORMED),
     "says-stale": dict(outcome=STALE), "ahead": dict(tip=NOW + 3 * HOUR, ends=NOW + HOUR),
+    "rolled-back": dict(rolled_back=1), "rolled-back-revoked": dict(rolled_back=1, revoked=1),
     "silent": None,
 }
 SHOWN = [(CERT, E_CERT), (CERT, N_CERT), (KEY, E_KEY), (KEY, E_SSH), (KEY, N_SSH), (NAME, 0)]
@@ -304,7 +325,7 @@ ANSWER_CHANGES = {
     "revoked": [1], "ex": TIMES, "registration": [LIFE2], "ends": TIMES,
     "tip": [NOW - 1, NOW - HOUR - 1, NOW - HOUR, NOW - HOUR + 1, NOW + 2 * HOUR - 1, NOW + 2 * HOUR,
             NOW + 2 * HOUR + 1, NOW + 2 * HOUR + 2, FAR + 2 * HOUR],
-    "max_age": [-1, 0, 1, 4 * HOUR],
+    "max_age": [-1, 0, 1, 4 * HOUR], "rolled_back": [1],
 }
 NONSENSE = {
     "needed": [0, 17, 2**32 - 1], "dissent": [2, 77], "key_change": [3, 77], "presented": [3, 77],
@@ -316,7 +337,7 @@ NONSENSE = {
 ANSWER_NONSENSE = {
     "outcome": [10, 77], "network": [15, 16, 255], "ex": [INT_MIN, INT_MAX],
     "ends": [INT_MIN, INT_MAX], "tip": [INT_MIN, INT_MIN + 7199, INT_MIN + 7201, INT_MAX],
-    "max_age": [INT_MIN, INT_MAX],
+    "max_age": [INT_MIN, INT_MAX], "twin": [1, 2, 3, 4, 17, 255],
 }
 
 
@@ -344,6 +365,28 @@ def random_row(rng, scenario_tables, answer_tables):
     return s
 
 
+def twin_row(rng):
+    """Two to five URLs of fewer nodes, whose answers differ in time, in what they say, or not."""
+    s = random_row(rng, [CHANGES], [ANSWER_CHANGES])
+    while len(s["nodes"]) < 2:
+        s = random_row(rng, [CHANGES], [ANSWER_CHANGES])
+    nodes = s["nodes"]
+    firsts = [0]
+    for i in range(1, len(nodes)):
+        if rng.random() < 0.6:
+            nodes[i]["twin"] = 1 + rng.choice(firsts)
+        else:
+            firsts.append(i)
+    for node in nodes:
+        if rng.random() < 0.3:
+            node["tip"] = rng.choice(ANSWER_CHANGES["tip"])
+        if rng.random() < 0.1:
+            node["rolled_back"] = 1
+    s["needed"] = rng.randint(1, len(firsts) + (rng.random() < 0.2))
+    s["dissent"] = rng.choice((DISSENT_DENY, DISSENT_DENY, OUTVOTE))
+    return s
+
+
 def crowds(rng):
     """The most nodes that there may be, and one more."""
     for count in (NODES_MAX, NODES_MAX + 1):
@@ -352,6 +395,8 @@ def crowds(rng):
                 nodes = [dict(ANSWER) for _ in range(count)]
                 vary(rng, nodes[-1], [ANSWER_CHANGES], 1)
                 yield scenario(nodes, needed=needed, dissent=dissent)
+                twins = [dict(ANSWER, twin=0 if i < needed else needed) for i in range(count)]
+                yield scenario(twins, needed=needed, dissent=dissent)
 
 
 def rows():
@@ -359,6 +404,7 @@ def rows():
     drawn = [random_row(rng, [CHANGES], [ANSWER_CHANGES]) for _ in range(20000)]
     drawn += [random_row(rng, [CHANGES, NONSENSE], [ANSWER_CHANGES, ANSWER_NONSENSE])
               for _ in range(8000)]
+    drawn += [twin_row(rng) for _ in range(12000)]
     drawn += crowds(rng)
     of_all = list(rows_of_kinds(rng))
     # Mixed, so that whoever stops at the first difference meets every kind of row early.

@@ -37,7 +37,11 @@ def time_now(q, answers):
     Stale ones may be among them: a tip that moves now is ahead of it, as all newer ones are.
     """
     n = q["needed"]
-    tips = sorted((a["tip"] for a in answers if is_well_formed(a)), reverse=True)
+    told = {}  # a node counts once, by the newest of its tips; not where it rolled back
+    for i, a in enumerate(answers):
+        if is_well_formed(a) and (says_revoked(a) or not a["rolled_back"]):
+            told.setdefault(same_node(answers, i), []).append(a["tip"])
+    tips = sorted(map(max, told.values()), reverse=True)
     confirmed = [tips[n - 1] - TWO_HOURS] if 1 <= n <= len(tips) else []
     return max([q["clock"], q["floor"], q["build"]] + confirmed)
 
@@ -53,6 +57,21 @@ def says_revoked(a):
     """Its status, or status=revoked in the record (which an unregistered name has not)."""
     with_record = a["outcome"] in (SAYS_REGISTERED, SAYS_EXPIRED)
     return a["outcome"] == SAYS_REVOKED or with_record and bool(a["revoked"])
+
+
+def same_node(answers, i):
+    """Of several URLs of one node the first stands for it."""
+    first = answers[i]["twin"] - 1
+    return i if first < 0 or first >= i else same_node(answers, first)
+
+
+def has_nonsense_twin(answers):
+    return any(a["twin"] > i or a["twin"] and answers[a["twin"] - 1]["twin"]
+               for i, a in enumerate(answers))
+
+
+def distinct(answers):
+    return [i for i in range(len(answers)) if same_node(answers, i) == i]
 
 
 def is_unknown(a):
@@ -74,6 +93,8 @@ def judged(a, now, deadline):
         return a["outcome"]
     if says_revoked(a):
         return SAYS_REVOKED
+    if a["rolled_back"]:
+        return IS_STALE
     if now - a["tip"] > max(0, a["max_age"]):  # a tip ahead of now never is
         return IS_STALE
     ends = [a["ends"]] + ([a["ex"]] if a["ex"] != ABSENT else [])
@@ -137,8 +158,9 @@ def list_says(q, now):
 
 def is_sensible(q, answers):
     """A nonsensical input never admits."""
-    count = len(answers)
+    count = len(distinct(answers))
     return (1 <= q["needed"] <= count
+            and not has_nonsense_twin(answers)
             and q["dissent"] in (DISSENT_DENIES, OUTVOTE)
             and q["key_change"] in (SAME_REGISTRATION, PIN, FOLLOW)
             and q["presented"] in (SHOWS_KEY, SHOWS_CERTIFICATE, SHOWS_NAME)
@@ -180,11 +202,18 @@ def decide(q, answers, deadline):
              for a, what in zip(answers, said)]
     good = [view for view in views if view is not None]
     agreeing = [new for reason, new in good if reason == NONE]
+
+    def nodes(counts):
+        return len({same_node(answers, i) for i, view in enumerate(views)
+                    if view is not None and counts(view[0])})
+
+    votes = nodes(lambda reason: reason == NONE)
+    good_nodes = nodes(lambda reason: True)
     objections = [reason for reason, _ in good if reason != NONE]
     each = ["%d/%d" % (what, view[0] if view else NONE) for what, view in zip(said, views)]
 
     def result(verdict, reason, final=True, soft=False, followed=False):
-        return (verdict, reason, final, soft, followed, now, len(good), len(agreeing), each)
+        return (verdict, reason, final, soft, followed, now, good_nodes, votes, each)
 
     from_list = list_says(q, now)
     if from_list != NONE:
@@ -195,7 +224,7 @@ def decide(q, answers, deadline):
     # Chosen: after the answers, whose tips may tell a clockless device that it has begun.
     if now < q["cert_begins"]:
         return result(DENY, MEMBER_EXPIRED, over_all)
-    n_agree = 1 <= q["needed"] <= len(agreeing)
+    n_agree = 1 <= q["needed"] <= votes
     outvoted = {UNREGISTERED, HASH_MISMATCH} if q["dissent"] == OUTVOTE else set()
     sensible = is_sensible(q, answers)
     if sensible and n_agree and set(objections) <= outvoted:
@@ -215,7 +244,8 @@ ENTRY = ("member member_ends denied permitted tombstoned entry_cert entry_key en
          "cert_begins cert_ends").split()
 POLICY = ("needed dissent key_change soft soft_max_age last_seen last_verdict last_known last_age "
           "last_ends clock floor build presented shown no_array").split()
-ANSWER = "outcome network cert ssh revoked ex registration ends tip max_age".split()
+ANSWER = ("outcome network cert ssh revoked ex registration ends tip max_age "
+          "twin rolled_back").split()
 
 
 def read_row(words):
@@ -276,7 +306,9 @@ def mixed_row(rng):
     pins = [draw(LIFE, NEW_LIFE, ABSENT), draw(LIFE, NEW_LIFE, ABSENT)] + [ABSENT] * 14
     troubled = rng.random()  # how much of this network's answers goes wrong
     nodes = []
-    for _ in range(count):
+    twinned = rng.random() < 0.3
+    for i in range(count):
+        twin = draw(0, *range(1, i + 2), odds=0.5 if twinned else 1)
         outcome = rng.randint(2, 9) if rng.random() < 0.5 * troubled else SAYS_REGISTERED
         nodes += [draw(IS_UNREACHABLE if outcome == IS_STALE else outcome, IS_UNREACHABLE, 0),
                   rng.randrange(2), draw(CERT, NEW_CERT, odds=0.85),
@@ -284,7 +316,7 @@ def mixed_row(rng):
                   draw(ABSENT, NOW, NOW + 1, LATER), draw(LIFE, NEW_LIFE, odds=0.95), end(),
                   draw(NOW, NOW - HOUR, NOW - HOUR - 1, NOW - 4 * HOUR, NOW - 4 * HOUR - 1,
                        NOW + HOUR, NOW + 2 * HOUR + 1, NOW + 4 * HOUR),
-                  rng.choice([HOUR, HOUR, 4 * HOUR])]
+                  rng.choice([HOUR, HOUR, 4 * HOUR]), twin, draw(0, 1, odds=0.97)]
     order = rng.sample(range(count), draw(count, rng.randint(0, count), odds=0.8))
     return entry + policy + pins + [count] + nodes + [len(order)] + order
 

@@ -75,6 +75,18 @@ ANSWER(malformed, good, answer.outcome = IOTPKI_OUTCOME_MALFORMED)
 ANSWER(nonsense, good, answer.outcome = (enum iotpki_outcome)77)
 ANSWER(nonsense_network, good, answer.network = IOTPKI_NODES_MAX)
 ANSWER(nonsense_age, good, answer.max_tip_age_s = -1)
+ANSWER(rolled_back, good, answer.rolled_back = true)
+ANSWER(expired_rolled_back, expired, answer.rolled_back = true)
+ANSWER(unregistered_rolled_back, unregistered, answer.rolled_back = true)
+ANSWER(revoked_rolled_back, revoked_by_record, answer.rolled_back = true)
+ANSWER(far_ahead_rolled_back, far_ahead, answer.rolled_back = true)
+ANSWER(twin_of_1, good, answer.twin = 1)
+ANSWER(twin_of_2, good, answer.twin = 2)
+ANSWER(twin_of_4, good, answer.twin = 4)
+ANSWER(unregistered_twin_of_1, unregistered, answer.twin = 1)
+ANSWER(revoked_twin_of_1, revoked, answer.twin = 1)
+ANSWER(unreachable_twin_of_1, unreachable, answer.twin = 1)
+ANSWER(far_ahead_twin_of_1, far_ahead, answer.twin = 1)
 ANSWER(judged_already, good, answer.outcome = IOTPKI_OUTCOME_STALE)
 
 /* ---- what else may differ from the plain question ---- */
@@ -256,6 +268,41 @@ static const struct row {
 	{ "one node cannot move the clock", NULL, 2, { good, good, far_ahead }, ADMIT, FINAL },
 	{ "n nodes do", NULL, 2, { far_ahead, far_ahead, pending }, DENY(MEMBER_EXPIRED), FINAL },
 	{ "no clock, n tips", clockless, 2, { good, good }, ADMIT, FINAL },
+
+	{ "a node that went back moves no clock",
+	  NULL, 2, { far_ahead, far_ahead_rolled_back, good }, ADMIT, FINAL },
+
+	/* a node that went back: only a revocation counts */
+	{ "it went back", NULL, 1, { rolled_back }, UNAVAILABLE(STALE), FINAL },
+	{ "expired, but it went back", NULL, 1, { expired_rolled_back }, UNAVAILABLE(STALE), FINAL },
+	{ "unregistered, but it went back",
+	  NULL, 2, { good, good, unregistered_rolled_back }, ADMIT, FINAL },
+	{ "revoked, though it went back",
+	  NULL, 2, { good, good, revoked_rolled_back }, DENY(REVOKED), FINAL },
+	{ "one of two went back", NULL, 2, { good, rolled_back }, UNAVAILABLE(STALE), FINAL },
+	{ "not after one that went back", soft, 1, { unreachable, rolled_back },
+	  UNAVAILABLE(STALE), FINAL },
+
+	/* one node under several URLs */
+	{ "two URLs, one vote", NULL, 2, { good, twin_of_1, unreachable }, TOO_FEW, FINAL },
+	{ "two URLs and another node", NULL, 2, { good, twin_of_1, good }, ADMIT, FINAL },
+	{ "one URL is silent, the other votes",
+	  NULL, 2, { good, unreachable_twin_of_1, good }, ADMIT, FINAL },
+	{ "both of n = 1", NULL, 1, { good, twin_of_1 }, ADMIT, FINAL },
+	{ "n above the nodes", NULL, 2, { good, twin_of_1 }, TOO_FEW, FINAL },
+	{ "the other URL objects",
+	  NULL, 2, { good, unregistered_twin_of_1, good }, DENY(DISAGREE), FINAL },
+	{ "the other URL says revoked",
+	  NULL, 2, { good, revoked_twin_of_1, good }, DENY(REVOKED), FINAL },
+	{ "URLs do not outvote",
+	  outvote, 1, { good, twin_of_1, unregistered }, DENY(DISAGREE), FINAL },
+	{ "URLs are not outvoted: 2 of 3 nodes",
+	  outvote, 2, { good, twin_of_1, good, unregistered }, ADMIT, FINAL },
+	{ "URLs do not move the clock",
+	  NULL, 2, { far_ahead, far_ahead_twin_of_1, good, good }, ADMIT, FINAL },
+	{ "a twin of a later slot", NULL, 1, { good, good, twin_of_4, good }, TOO_FEW, FINAL },
+	{ "a twin of itself", NULL, 1, { good, twin_of_2 }, TOO_FEW, FINAL },
+	{ "a twin of a twin", NULL, 1, { good, twin_of_1, twin_of_2 }, TOO_FEW, FINAL },
 
 	/* point 4: soft-fail */
 	{ "hard-fail is the default", NULL, 1, { unreachable, unreachable }, TOO_FEW, FINAL },

@@ -62,7 +62,10 @@ enum iotpki_outcome {
 /** One B-node's answer; plain data. Fields beyond outcome count as its comment says. */
 struct iotpki_answer {
 	enum iotpki_outcome outcome;
-	uint8_t network;             /* index of the node's network, < IOTPKI_NODES_MAX */
+	uint8_t network; /* index of the node's network, < IOTPKI_NODES_MAX */
+	/* 1 + index of an earlier slot that is the same node under another URL, itself no twin; 0: none */
+	uint8_t twin;
+	bool rolled_back; /* its tip is below what is known of the node: only a revocation counts */
 	struct iotpki_record record; /* REGISTERED, REVOKED, EXPIRED (where the node gives it) */
 	uint8_t registration[IOTPKI_SHA256_LEN]; /* REGISTERED: txid that began its present life */
 	uint8_t txid[IOTPKI_SHA256_LEN];         /* REGISTERED: its last operation */
@@ -124,7 +127,8 @@ struct iotpki_decide_input {
 	bool deadline;       /* no more answers will be waited for */
 
 	/* policy */
-	unsigned int needed; /* n, 1 to answer_count; 0 or more than answer_count never admits */
+	unsigned int
+		needed; /* n; 0 or more than there are nodes, twins not counted, never admits */
 	enum iotpki_dissent dissent; /* OUTVOTE with n of at most half of the nodes never admits */
 	enum iotpki_key_change key_change;
 	bool soft_fail; /* policy, service, role and entry all allow it */
@@ -145,7 +149,7 @@ struct iotpki_decision {
 	bool soft;     /* admitted by soft-fail */
 	bool followed; /* admitted by a certificate, ssh= or registration that is not the entry's */
 	int64_t now_s; /* the time that was judged by */
-	unsigned int good;     /* good answers */
+	unsigned int good;     /* nodes with a good answer, twins not counted */
 	unsigned int agreeing; /* of them: registered, in time, pinned, matching */
 	enum iotpki_outcome judged
 		[IOTPKI_NODES_MAX]; /* each node's answer after staleness and end were judged */

@@ -1,6 +1,7 @@
 /*
- * The sink that a program sets. The library itself never logs above debug; the
- * program logs a failure once, where it decides. Without a sink nothing is written.
+ * The sink that a program sets. The library itself never logs above debug, but for a
+ * credentials file (nvs/credentials.c), once for each change; the program logs a failure once,
+ * where it decides. Without a sink nothing is written.
  */
 #pragma once
 

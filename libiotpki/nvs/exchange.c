@@ -30,6 +30,8 @@ struct exchange {
 	size_t header_bytes;
 	unsigned int lengths; /* Content-Length and Transfer-Encoding lines of this answer */
 	const char *refused;  /* why a callback stopped it; NULL: it did not */
+	struct curl_slist with_credentials; /* authorization, then headers */
+	char authorization[CREDENTIALS_HEADER_SIZE];
 	char error[CURL_ERROR_SIZE];
 };
 
@@ -158,6 +160,19 @@ static int verify_pin(X509_STORE_CTX *store, void *context)
 }
 
 /**
+ * The proxies in front of chain nodes may know TLS 1.2 alone. It has suites without a certificate,
+ * so without our callback (facts.md 14): they are not offered, and PSK and SRP neither.
+ */
+static bool limit_tls(SSL_CTX *ctx, const struct config_node *node)
+{
+	if (node->type == CONFIG_NODE_IOTPKI)
+		return SSL_CTX_set_min_proto_version(ctx, TLS1_3_VERSION) == 1;
+	SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
+	return SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) == 1 &&
+	       SSL_CTX_set_cipher_list(ctx, "ECDHE+AESGCM:ECDHE+CHACHA20:!aNULL:!PSK:!SRP") == 1;
+}
+
+/**
  * libcurl compares its pin after the handshake and not at all if the server showed no certificate;
  * here nothing is sent to a node that is not the pinned one, and no certificate is a failure.
  * Resumption would skip the callback. The key log would obey the environment.
@@ -166,14 +181,13 @@ static CURLcode prepare_tls(CURL *easy, void *tls, void *context)
 {
 	(void)easy;
 	SSL_CTX *ctx = tls;
+	const struct config_node *node = context;
 	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
 	SSL_CTX_set_cert_verify_callback(ctx, verify_pin, context);
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET);
 	SSL_CTX_set_keylog_callback(ctx, NULL);
-	if (SSL_CTX_set_min_proto_version(ctx, TLS1_3_VERSION) != 1)
-		return CURLE_SSL_CONNECT_ERROR;
-	return CURLE_OK;
+	return limit_tls(ctx, node) ? CURLE_OK : CURLE_SSL_CONNECT_ERROR;
 }
 
 static void pin_text(const struct config_node *node, char out[static PIN_MAX])
@@ -191,9 +205,13 @@ static void pin_text(const struct config_node *node, char out[static PIN_MAX])
 
 /* ---- options ---- */
 
-static bool set_numbers(CURL *easy)
+static bool set_numbers(CURL *easy, const struct config_node *node)
 {
-	static const struct {
+	const long versions =
+		node->type == CONFIG_NODE_IOTPKI
+			? (long)CURL_SSLVERSION_TLSv1_3 | (long)CURL_SSLVERSION_MAX_TLSv1_3
+			: (long)CURL_SSLVERSION_TLSv1_2 | (long)CURL_SSLVERSION_MAX_TLSv1_3;
+	const struct {
 		CURLoption option;
 		long value;
 	} options[] = {
@@ -209,8 +227,7 @@ static bool set_numbers(CURL *easy)
 		{ CURLOPT_SSL_VERIFYPEER,
 		  0 }, /* no CA: the pin alone counts, checked in verify_pin */
 		{ CURLOPT_SSL_VERIFYHOST, 0 },
-		{ CURLOPT_SSLVERSION,
-		  (long)CURL_SSLVERSION_TLSv1_3 | (long)CURL_SSLVERSION_MAX_TLSv1_3 },
+		{ CURLOPT_SSLVERSION, versions },
 		{ CURLOPT_SSL_SESSIONID_CACHE, 0 },
 		{ CURLOPT_TCP_NODELAY, 1 },
 		{ CURLOPT_BUFFERSIZE, RECEIVE_BUFFER },
@@ -259,7 +276,26 @@ static bool set_headers(struct exchange *exchange)
 			return false;
 		exchange->headers = list;
 	}
-	return curl_easy_setopt(exchange->easy, CURLOPT_HTTPHEADER, exchange->headers) == CURLE_OK;
+	return true;
+}
+
+/**
+ * The line is our own and not CURLOPT_USERPWD: so it is wiped after each use, and libcurl has no
+ * password that it could send elsewhere, try again or print.
+ */
+static CURLcode set_credentials(struct exchange *exchange, const struct credentials *credentials)
+{
+	struct curl_slist *list = exchange->headers;
+	if (credentials != NULL)
+		credentials_header(credentials, exchange->authorization);
+	if (exchange->authorization[0] != '\0') {
+		exchange->with_credentials = (struct curl_slist){
+			.data = exchange->authorization,
+			.next = exchange->headers,
+		};
+		list = &exchange->with_credentials;
+	}
+	return curl_easy_setopt(exchange->easy, CURLOPT_HTTPHEADER, list);
 }
 
 static bool set_callbacks(struct exchange *exchange)
@@ -284,6 +320,7 @@ void exchange_free(struct exchange *exchange)
 	curl_easy_cleanup(exchange->easy);
 	curl_slist_free_all(exchange->headers);
 	buf_done(&exchange->body);
+	explicit_bzero(exchange->authorization, sizeof(exchange->authorization));
 	free(exchange);
 }
 
@@ -294,7 +331,7 @@ struct exchange *exchange_new(const struct config_node *node)
 		return NULL;
 	exchange->node = node;
 	exchange->easy = curl_easy_init();
-	if (exchange->easy != NULL && set_numbers(exchange->easy) &&
+	if (exchange->easy != NULL && set_numbers(exchange->easy, node) &&
 	    set_texts(exchange->easy, node) && set_headers(exchange) && set_callbacks(exchange))
 		return exchange;
 	exchange_free(exchange);
@@ -302,7 +339,7 @@ struct exchange *exchange_new(const struct config_node *node)
 }
 
 enum iotpki_err exchange_prepare(struct exchange *exchange, const struct buf *request, size_t cap,
-				 void *context)
+				 const struct credentials *credentials, void *context)
 {
 	exchange_clear(exchange);
 	exchange->body.cap = cap;
@@ -310,7 +347,8 @@ enum iotpki_err exchange_prepare(struct exchange *exchange, const struct buf *re
 	if (curl_easy_setopt(easy, CURLOPT_POSTFIELDS, buf_text(request)) != CURLE_OK ||
 	    curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE, (long)request->len) != CURLE_OK ||
 	    curl_easy_setopt(easy, CURLOPT_MAXFILESIZE, (long)cap) != CURLE_OK ||
-	    curl_easy_setopt(easy, CURLOPT_PRIVATE, context) != CURLE_OK)
+	    curl_easy_setopt(easy, CURLOPT_PRIVATE, context) != CURLE_OK ||
+	    set_credentials(exchange, credentials) != CURLE_OK)
 		return IOTPKI_ERR_NOMEM;
 	return IOTPKI_OK;
 }
@@ -334,6 +372,7 @@ void exchange_clear(struct exchange *exchange)
 	if (exchange->body.size > JSON_ANSWER_MAX + 1)
 		buf_done(&exchange->body);
 	buf_clear(&exchange->body);
+	explicit_bzero(exchange->authorization, sizeof(exchange->authorization));
 	exchange->header_bytes = 0;
 	exchange->lengths = 0;
 	exchange->refused = NULL;
@@ -379,10 +418,30 @@ static bool socket_broke(int code, const char *text)
 	return false;
 }
 
+/** In our own words where an owner has something to do; else libcurl's. */
+static const char *problem_text(const struct exchange *exchange, int code)
+{
+	static const struct {
+		CURLcode code;
+		const char *text;
+	} rows[] = {
+		{ CURLE_PEER_FAILED_VERIFICATION, "another key than the pin: not this node" },
+		{ CURLE_SSL_PINNEDPUBKEYNOTMATCH, "another key than the pin: not this node" },
+		{ CURLE_COULDNT_RESOLVE_HOST, "the name of its host cannot be resolved" },
+		{ CURLE_OPERATION_TIMEDOUT, "no answer in time" },
+		{ CURLE_GOT_NOTHING, "closed without an answer" },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		if ((int)rows[i].code == code)
+			return rows[i].text;
+	}
+	return exchange->error;
+}
+
 void exchange_judge(const struct exchange *exchange, int code, struct transport_answer *answer_out)
 {
 	*answer_out = (struct transport_answer){ .outcome = IOTPKI_OUTCOME_MALFORMED,
-						 .problem = exchange->error };
+						 .problem = problem_text(exchange, code) };
 	if (exchange->refused != NULL) {
 		answer_out->problem = exchange->refused;
 		return;

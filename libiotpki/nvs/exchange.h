@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "nvs/credentials.h"
 #include "nvs/dialect.h"
 
 struct exchange;
@@ -13,7 +14,7 @@ struct exchange;
 struct transport_answer {
 	enum iotpki_outcome outcome; /* PENDING: it became an HTTP answer, and http counts */
 	struct dialect_http http;    /* valid during the call back */
-	const char *problem;         /* for the debug log; "" if none */
+	const char *problem;         /* for the debug log and for people; "" if none */
 };
 
 /** The node must outlive the exchange. NULL: no memory. */
@@ -21,11 +22,12 @@ struct exchange *exchange_new(const struct config_node *node);
 void exchange_free(struct exchange *exchange);
 /**
  * Make ready to send.
- * @param request  stays the caller's until the exchange is over
- * @param cap      most bytes of an answer's body
+ * @param request      stays the caller's until the exchange is over
+ * @param cap          most bytes of an answer's body
+ * @param credentials  of the node, as they were read last; NULL: none
  */
 enum iotpki_err exchange_prepare(struct exchange *exchange, const struct buf *request, size_t cap,
-				 void *context) MUST_CHECK;
+				 const struct credentials *credentials, void *context) MUST_CHECK;
 /** The CURL handle, for the multi handle that runs it. Its private pointer is the context. */
 void *exchange_handle(const struct exchange *exchange);
 /** What the exchange came to; code is libcurl's CURLcode. */

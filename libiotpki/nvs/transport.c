@@ -81,8 +81,8 @@ static bool start(struct transport *transport, struct lane *lane, struct transfe
 	struct exchange *exchange = take_exchange(lane);
 	if (exchange == NULL)
 		return false;
-	if (exchange_prepare(exchange, &transfer->request, transfer->order.cap, transfer) ==
-		    IOTPKI_OK &&
+	if (exchange_prepare(exchange, &transfer->request, transfer->order.cap,
+			     transfer->order.credentials, transfer) == IOTPKI_OK &&
 	    curl_multi_add_handle(transport->multi, exchange_handle(exchange)) == CURLM_OK) {
 		transfer->exchange = exchange;
 		return true;

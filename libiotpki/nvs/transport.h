@@ -25,9 +25,10 @@ void transport_free(struct transport *transport);
 
 struct transport_order {
 	size_t node;
-	struct buf *request; /* its content is taken over */
-	size_t cap;          /* bytes of the answer's body */
-	int64_t expires_ms;  /* monotonic; then it is UNREACHABLE, whether it was sent or waited */
+	struct buf *request;                   /* its content is taken over */
+	size_t cap;                            /* bytes of the answer's body */
+	const struct credentials *credentials; /* of the node; NULL: none */
+	int64_t expires_ms; /* monotonic; then it is UNREACHABLE, whether it was sent or waited */
 	transport_done_fn *done;
 	void *context;
 };

@@ -1,10 +1,9 @@
-/* JSON-RPC answers to outcomes: the HTTP status, the envelope, errors by table, name_show. */
-#include "nvs/dialect.h"
+/* Requests, HTTP and the JSON-RPC envelope, and which judge a node's answer goes to. */
+#include "nvs/dialect_parts.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
-
-#include "format/json.h"
 
 /* ---- requests ---- */
 
@@ -21,16 +20,83 @@ enum iotpki_err dialect_request(const char *id, const char *method, const char *
 	return buf_error(request);
 }
 
-enum iotpki_err dialect_request_show(const struct dialect_question *question, struct buf *request)
+/* The nonce, "-" and an index. */
+#define ELEMENT_ID_SIZE (DIALECT_ID_SIZE + 21)
+
+static void element_id(const struct dialect_question *question, size_t index,
+		       char id[static ELEMENT_ID_SIZE])
+{
+	(void)snprintf(id, ELEMENT_ID_SIZE, "%.*s-%zu", DIALECT_ID_SIZE - 1, question->id, index);
+}
+
+static enum iotpki_err name_request(const struct dialect_question *question, const char *id,
+				    const char *method, size_t index, const char *more,
+				    struct buf *request)
 {
 	CLEANUP(buf_done) struct buf params = BUF_INIT(8 * IOTPKI_NVS_NAME_MAX);
 	(void)buf_putc(&params, '[');
-	json_put_text(&params, question->nvs_name);
+	json_put_text(&params, question->nvs_names[index]);
+	(void)buf_puts(&params, more);
 	(void)buf_putc(&params, ']');
 	const enum iotpki_err err = buf_error(&params);
 	if (err != IOTPKI_OK)
 		return err;
-	return dialect_request(question->id, "name_show", buf_text(&params), request);
+	return dialect_request(id, method, buf_text(&params), request);
+}
+
+/** @param more  what follows the name in the parameters */
+static enum iotpki_err batch_request(const struct dialect_question *question, const char *method,
+				     const char *more, bool tip, struct buf *request)
+{
+	char id[ELEMENT_ID_SIZE];
+	(void)buf_putc(request, '[');
+	for (size_t i = 0; i < question->count; i++) {
+		element_id(question, i, id);
+		if (i > 0)
+			(void)buf_putc(request, ',');
+		const enum iotpki_err err = name_request(question, id, method, i, more, request);
+		if (err != IOTPKI_OK)
+			return err;
+	}
+	if (tip) {
+		element_id(question, question->count, id);
+		(void)buf_putc(request, ',');
+		const enum iotpki_err err = dialect_request(id, "getblockchaininfo", "[]", request);
+		if (err != IOTPKI_OK)
+			return err;
+	}
+	(void)buf_putc(request, ']');
+	return buf_error(request);
+}
+
+static bool count_valid(const struct dialect_question *question)
+{
+	return question->count >= 1 && question->count <= DIALECT_NAMES_MAX;
+}
+
+enum iotpki_err dialect_request_show(const struct dialect_question *question, struct buf *request)
+{
+	const bool chain = question->node->type != CONFIG_NODE_IOTPKI;
+	if (!count_valid(question))
+		return IOTPKI_ERR_ARGUMENT;
+	if (chain || question->count > 1)
+		return batch_request(question, "name_show", "", chain, request);
+	return name_request(question, question->id, "name_show", 0, "", request);
+}
+
+enum iotpki_err dialect_request_history(const struct dialect_question *question,
+					struct buf *request)
+{
+	/* Without `true` Emercoin hides the history of a name that has expired meanwhile. */
+	const char *more = question->node->type == CONFIG_NODE_EMERCOIN ? ",true" : "";
+	if (!count_valid(question) || question->node->type == CONFIG_NODE_IOTPKI)
+		return IOTPKI_ERR_ARGUMENT;
+	return batch_request(question, "name_history", more, true, request);
+}
+
+size_t dialect_answer_cap(const struct dialect_question *question)
+{
+	return question->count == 1 ? JSON_ANSWER_MAX : NVS_CALL_MAX;
 }
 
 /* ---- HTTP ---- */
@@ -87,29 +153,23 @@ static enum iotpki_outcome judge_status(const struct dialect_http *http,
 
 /* ---- the JSON-RPC envelope ---- */
 
-/** A parsed answer; everything points into root. */
-struct envelope {
-	struct json_t *root;
-	const struct json_t *result; /* NULL: it is an error */
-	int64_t code;
-	const char *message;
-	const struct json_t *data; /* of the error; NULL: none */
-};
-
-struct envelope_head {
+struct head {
 	const char *id;
 	const char *version;
 };
 
+/* Emercoin ignores `jsonrpc`, Namecoin repeats it: of a chain it means nothing. */
 static const struct json_field head_fields[] = {
-	{ "id", JSON_TEXT, false, 1, DIALECT_ID_SIZE - 1, offsetof(struct envelope_head, id) },
-	{ "jsonrpc", JSON_TEXT, true, 3, 3, offsetof(struct envelope_head, version) },
+	{ "id", JSON_TEXT, false, 1, ELEMENT_ID_SIZE - 1, offsetof(struct head, id) },
+	{ "jsonrpc", JSON_TEXT, true, 3, 3, offsetof(struct head, version) },
 };
 
+#define ENVELOPE(member) offsetof(struct dialect_envelope, member)
+
 static const struct json_field error_fields[] = {
-	{ "code", JSON_INT, false, INT32_MIN, INT32_MAX, offsetof(struct envelope, code) },
-	{ "message", JSON_TEXT, false, 0, 4096, offsetof(struct envelope, message) },
-	{ "data", JSON_OBJECT_VALUE, true, 0, 0, offsetof(struct envelope, data) },
+	{ "code", JSON_INT, false, INT32_MIN, INT32_MAX, ENVELOPE(code) },
+	{ "message", JSON_TEXT, false, 0, 4096, ENVELOPE(message) },
+	{ "data", JSON_OBJECT_VALUE, true, 0, 0, ENVELOPE(data) },
 };
 
 /** null, which Emercoin sends for the one that does not apply, and absent mean the same. */
@@ -119,14 +179,15 @@ static const struct json_t *present(const struct json_t *root, const char *key)
 	return json_is_null_value(value) ? NULL : value;
 }
 
-static enum iotpki_err open_envelope(const struct dialect_http *http, const char *id, size_t cap,
-				     struct envelope *envelope, struct iotpki_detail *detail)
+enum iotpki_err dialect_open(const struct json_t *object, enum config_node_type type,
+			     const char *id, long status, struct dialect_envelope *envelope_out,
+			     struct iotpki_detail *detail)
 {
-	enum iotpki_err err = json_read(http->body, http->len, cap, &envelope->root, detail);
-	if (err != IOTPKI_OK)
-		return err;
-	struct envelope_head head = { .version = "2.0" };
-	err = json_fields(envelope->root, head_fields, ARRAY_LEN(head_fields), &head, detail);
+	const bool chain = type != CONFIG_NODE_IOTPKI;
+	struct head head = { .version = "2.0" };
+	*envelope_out = (struct dialect_envelope){ 0 };
+	const enum iotpki_err err = json_fields(
+		object, head_fields, ARRAY_LEN(head_fields) - (chain ? 1 : 0), &head, detail);
 	if (err != IOTPKI_OK)
 		return err;
 	if (strcmp(head.id, id) != 0)
@@ -135,210 +196,100 @@ static enum iotpki_err open_envelope(const struct dialect_http *http, const char
 	if (strcmp(head.version, "2.0") != 0)
 		return detail_set(detail, IOTPKI_ERR_SYNTAX, 0, 0, "\"jsonrpc\" is not \"2.0\"");
 
-	envelope->result = present(envelope->root, "result");
-	const struct json_t *error = present(envelope->root, "error");
-	if ((envelope->result == NULL) == (error == NULL))
+	envelope_out->result = present(object, "result");
+	const struct json_t *error = present(object, "error");
+	if ((envelope_out->result == NULL) == (error == NULL))
 		return detail_set(detail, IOTPKI_ERR_SYNTAX, 0, 0,
 				  "exactly one of \"result\" and \"error\" is expected");
+	/* `data` is iotpki-bnode's alone. */
 	if (error != NULL)
-		return json_fields(error, error_fields, ARRAY_LEN(error_fields), envelope, detail);
-	if (http->status != 200)
+		return json_fields(error, error_fields, ARRAY_LEN(error_fields) - (chain ? 1 : 0),
+				   envelope_out, detail);
+	if (status != 200)
 		return detail_set(detail, IOTPKI_ERR_SYNTAX, 0, 0, "a result with HTTP status %ld",
-				  http->status);
+				  status);
 	return IOTPKI_OK;
 }
 
-/* ---- errors by table ---- */
+/* ---- batches ---- */
 
-#define DIALECT(type) (1u << (type))
-
-/**
- * Code and text decide, never the HTTP status. The first row that fits; an error in no row is
- * MALFORMED, an unknown text of a known code too: soft-fail must not feed on it.
- */
-static const struct error_row {
-	unsigned int dialects;
-	int code;
-	const char *text; /* the whole message; NULL: any */
-	enum iotpki_outcome outcome;
-} error_rows[] = {
-	{ DIALECT(CONFIG_NODE_IOTPKI), -4, "failed to read from name DB",
-	  IOTPKI_OUTCOME_UNREGISTERED },
-	/* Emercoin's own slip, "from from"; a gateway passes these on. */
-	{ DIALECT(CONFIG_NODE_IOTPKI), -4, "failed to read from from disk",
-	  IOTPKI_OUTCOME_NOT_READY },
-	{ DIALECT(CONFIG_NODE_IOTPKI), -4, "no result returned", IOTPKI_OUTCOME_NOT_READY },
-	{ DIALECT(CONFIG_NODE_IOTPKI), -4, "failed to decode name", IOTPKI_OUTCOME_NOT_READY },
-	{ DIALECT(CONFIG_NODE_IOTPKI), -10, NULL, IOTPKI_OUTCOME_NOT_READY }, /* initial download */
-	{ DIALECT(CONFIG_NODE_IOTPKI), -28, NULL, IOTPKI_OUTCOME_NOT_READY }, /* warming up */
-};
-
-static enum iotpki_outcome judge_error(enum config_node_type type, const struct envelope *envelope,
-				       struct iotpki_detail *detail)
+/** The index that an element's id names; SIZE_MAX: it is none of ours. */
+static size_t element_index(const struct dialect_question *question, size_t count,
+			    const struct json_t *element)
 {
-	for (size_t i = 0; i < ARRAY_LEN(error_rows); i++) {
-		const struct error_row *row = &error_rows[i];
-		if ((row->dialects & DIALECT(type)) == 0 || row->code != envelope->code)
-			continue;
-		if (row->text == NULL || strcmp(row->text, envelope->message) == 0)
-			return row->outcome;
-	}
-	(void)detail_set(detail, IOTPKI_ERR_SYNTAX, 0, 0, "unexpected error %lld",
-			 (long long)envelope->code);
+	struct head head = { 0 };
+	char id[ELEMENT_ID_SIZE];
+	if (json_fields(element, head_fields, 1, &head, NULL) != IOTPKI_OK)
+		return SIZE_MAX;
+	const size_t nonce_len = strlen(question->id);
+	if (strncmp(head.id, question->id, nonce_len) != 0 || head.id[nonce_len] != '-')
+		return SIZE_MAX;
+	size_t index = 0;
+	for (const char *at = head.id + nonce_len + 1; *at >= '0' && *at <= '9'; at++)
+		index = index * 10 + (size_t)(*at - '0');
+	if (index >= count)
+		return SIZE_MAX;
+	element_id(question, index, id); /* one way to write it: no "-01", nothing behind */
+	return strcmp(id, head.id) == 0 ? index : SIZE_MAX;
+}
+
+static enum iotpki_outcome batch_odd(struct iotpki_detail *detail, const char *what)
+{
+	(void)detail_set(detail, IOTPKI_ERR_SYNTAX, 0, 0, "the answer to a batch %s", what);
 	return IOTPKI_OUTCOME_MALFORMED;
 }
 
-/* ---- name_show of type iotpki ---- */
-
-struct show {
-	const char *name, *value, *status, *unit, *address;
-	uint8_t txid[IOTPKI_SHA256_LEN], registration[IOTPKI_SHA256_LEN];
-	int64_t expires_in_s, expires_at_s, sequence, time_s, vout;
-	bool deleted, expired;
-	const struct json_t *tip;
-};
-
-#define SHOW(member) offsetof(struct show, member)
-
-/* address, time and vout mean nothing to a device; one that is not what it should be is odd. */
-static const struct json_field show_fields[] = {
-	{ "name", JSON_TEXT, false, 1, IOTPKI_NVS_NAME_MAX, SHOW(name) },
-	{ "value", JSON_TEXT, false, 0, IOTPKI_VALUE_MAX, SHOW(value) },
-	{ "txid", JSON_HASH, false, 0, 0, SHOW(txid) },
-	{ "expires_in", JSON_INT, false, -JSON_TIME_MAX, JSON_TIME_MAX, SHOW(expires_in_s) },
-	{ "expires_at", JSON_INT, false, 0, JSON_TIME_MAX, SHOW(expires_at_s) },
-	{ "status", JSON_TEXT, false, 1, 16, SHOW(status) },
-	{ "registration", JSON_HASH, false, 0, 0, SHOW(registration) },
-	{ "sequence", JSON_INT, false, 1, JSON_INT_MAX, SHOW(sequence) },
-	{ "unit", JSON_TEXT, false, 1, 1, SHOW(unit) },
-	{ "tip", JSON_OBJECT_VALUE, false, 0, 0, SHOW(tip) },
-	{ "deleted", JSON_BOOL, true, 0, 0, SHOW(deleted) },
-	{ "expired", JSON_BOOL, true, 0, 0, SHOW(expired) },
-	{ "address", JSON_TEXT, true, 0, 128, SHOW(address) },
-	{ "time", JSON_INT, true, 0, JSON_TIME_MAX, SHOW(time_s) },
-	{ "vout", JSON_INT, true, 0, INT32_MAX, SHOW(vout) },
-};
-
-struct tip {
-	int64_t height, time_s;
-	uint8_t hash[IOTPKI_SHA256_LEN];
-};
-
-static const struct json_field tip_fields[] = {
-	{ "height", JSON_INT, false, 0, JSON_INT_MAX, offsetof(struct tip, height) },
-	{ "time", JSON_INT, false, 1, JSON_TIME_MAX, offsetof(struct tip, time_s) },
-	{ "hash", JSON_HASH, false, 0, 0, offsetof(struct tip, hash) },
-};
-
-static enum iotpki_outcome status_outcome(const char *status)
-{
-	static const struct {
-		const char *word;
-		enum iotpki_outcome outcome;
-	} rows[] = {
-		{ "registered", IOTPKI_OUTCOME_REGISTERED },
-		{ "expired", IOTPKI_OUTCOME_EXPIRED },
-		{ "revoked", IOTPKI_OUTCOME_REVOKED },
-	};
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		if (strcmp(rows[i].word, status) == 0)
-			return rows[i].outcome;
-	}
-	return IOTPKI_OUTCOME_MALFORMED;
-}
-
-/**
- * Where members of one answer disagree the worst of them stands: revoked, expired, registered.
- * A revoked name needs no readable value (a deleted one has none): nothing else may hide it.
- */
-static enum iotpki_outcome judge_show(const struct show *show, struct iotpki_record *record,
-				      struct iotpki_detail *detail)
-{
-	const enum iotpki_outcome said = status_outcome(show->status);
-	if (said == IOTPKI_OUTCOME_MALFORMED) {
-		(void)detail_set(detail, IOTPKI_ERR_SYNTAX, 0, 0, "\"status\" is an unknown word");
-		return said;
-	}
-	const bool revoked = said == IOTPKI_OUTCOME_REVOKED || show->deleted;
-	const enum iotpki_err err =
-		iotpki_record_parse(show->value, strlen(show->value), record, detail);
-	if (revoked || (err == IOTPKI_OK && record->revoked))
-		return IOTPKI_OUTCOME_REVOKED;
-	if (err != IOTPKI_OK)
-		return IOTPKI_OUTCOME_MALFORMED;
-	if (show->expires_at_s < 1) {
-		(void)detail_set(detail, IOTPKI_ERR_SYNTAX, 0, 0, "\"expires_at\" is 0");
-		return IOTPKI_OUTCOME_MALFORMED;
-	}
-	if (said == IOTPKI_OUTCOME_EXPIRED || show->expired || show->expires_in_s <= 0)
-		return IOTPKI_OUTCOME_EXPIRED;
-	return IOTPKI_OUTCOME_REGISTERED;
-}
-
-static enum iotpki_outcome show_iotpki(const struct dialect_question *question,
-				       const struct json_t *result, struct iotpki_answer *answer,
+enum iotpki_outcome dialect_open_batch(const struct dialect_question *question, size_t count,
+				       size_t cap, const struct dialect_http *http,
+				       struct dialect_batch *batch_out,
 				       struct iotpki_detail *detail)
 {
-	struct show show = { 0 };
-	struct tip tip = { 0 };
-	if (json_fields(result, show_fields, ARRAY_LEN(show_fields), &show, detail) != IOTPKI_OK ||
-	    json_fields(show.tip, tip_fields, ARRAY_LEN(tip_fields), &tip, detail) != IOTPKI_OK)
-		return IOTPKI_OUTCOME_MALFORMED;
-	if (strcmp(show.name, question->nvs_name) != 0) {
-		(void)detail_set(detail, IOTPKI_ERR_MISMATCH, 0, 0,
-				 "the answer is for another name");
-		return IOTPKI_OUTCOME_MALFORMED;
-	}
-	if (strcmp(show.unit, "s") != 0) {
-		(void)detail_set(detail, IOTPKI_ERR_SYNTAX, 0, 0, "\"unit\" is not \"s\"");
-		return IOTPKI_OUTCOME_MALFORMED;
-	}
-	struct iotpki_record record = { 0 };
-	const enum iotpki_outcome outcome = judge_show(&show, &record, detail);
-	if (outcome == IOTPKI_OUTCOME_MALFORMED)
-		return outcome;
-	answer->record = record;
-	memcpy(answer->registration, show.registration, sizeof(answer->registration));
-	memcpy(answer->txid, show.txid, sizeof(answer->txid));
-	answer->ends_s = show.expires_at_s;
-	answer->tip_s = tip.time_s;
-	answer->tip_height = (uint64_t)tip.height;
-	return outcome;
-}
-
-/* ---- one row a type of node; the chains join here ---- */
-
-static const struct dialect {
-	int64_t max_tip_age_s;
-	enum iotpki_outcome (*show)(const struct dialect_question *question,
-				    const struct json_t *result, struct iotpki_answer *answer,
-				    struct iotpki_detail *detail);
-} dialects[] = {
-	[CONFIG_NODE_IOTPKI] = { 3600, show_iotpki },
-	[CONFIG_NODE_EMERCOIN] = { 14400, NULL },
-	[CONFIG_NODE_NAMECOIN] = { 14400, NULL },
-};
-
-static enum iotpki_outcome judge(const struct dialect_question *question,
-				 const struct dialect_http *http, struct iotpki_answer *answer,
-				 struct iotpki_detail *detail)
-{
-	const struct dialect *dialect = &dialects[question->node->type];
+	*batch_out = (struct dialect_batch){ 0 };
 	const enum iotpki_outcome early = judge_status(http, detail);
 	if (early != IOTPKI_OUTCOME_PENDING)
 		return early;
-	CLEANUP(json_release) struct json_t *root = NULL;
-	struct envelope envelope = { 0 };
-	const enum iotpki_err err =
-		open_envelope(http, question->id, JSON_ANSWER_MAX, &envelope, detail);
-	root = envelope.root;
-	if (err != IOTPKI_OK)
+	if (json_read(http->body, http->len, cap, &batch_out->root, detail) != IOTPKI_OK)
 		return IOTPKI_OUTCOME_MALFORMED;
-	if (envelope.result != NULL && dialect->show != NULL)
-		return dialect->show(question, envelope.result, answer, detail);
-	if (envelope.result != NULL)
-		return IOTPKI_OUTCOME_MALFORMED;
-	return judge_error(question->node->type, &envelope, detail);
+	if (http->status != 200)
+		return batch_odd(detail, "has another HTTP status than 200");
+	for (size_t i = 0; i < count; i++) {
+		const struct json_t *element = json_element(batch_out->root, i);
+		if (element == NULL)
+			return batch_odd(detail, "is no array of as many answers");
+		const size_t index = element_index(question, count, element);
+		if (index == SIZE_MAX)
+			return batch_odd(detail, "has an \"id\" that was not asked");
+		if (batch_out->elements[index] != NULL)
+			return batch_odd(detail, "has an \"id\" twice");
+		batch_out->elements[index] = element;
+	}
+	if (json_element(batch_out->root, count) != NULL)
+		return batch_odd(detail, "has more answers than questions");
+	return IOTPKI_OUTCOME_PENDING;
+}
+
+void dialect_batch_done(struct dialect_batch *batch)
+{
+	json_release(&batch->root);
+}
+
+enum iotpki_err dialect_open_element(const struct dialect_question *question,
+				     const struct dialect_batch *batch, size_t index,
+				     struct dialect_envelope *envelope_out,
+				     struct iotpki_detail *detail)
+{
+	char id[ELEMENT_ID_SIZE];
+	element_id(question, index, id);
+	return dialect_open(batch->elements[index], question->node->type, id, 200, envelope_out,
+			    detail);
+}
+
+/* ---- answers about names ---- */
+
+/** Chains have no clock at the answer but blocks: an age of hours is nothing odd there. */
+static int64_t max_tip_age_s(enum config_node_type type)
+{
+	return type == CONFIG_NODE_IOTPKI ? 3600 : 14400;
 }
 
 void dialect_no_answer(const struct config_node *node, int64_t asked_s, enum iotpki_outcome outcome,
@@ -347,18 +298,80 @@ void dialect_no_answer(const struct config_node *node, int64_t asked_s, enum iot
 	*answer_out = (struct iotpki_answer){
 		.outcome = outcome,
 		.network = node->network,
-		.max_tip_age_s = dialects[node->type].max_tip_age_s,
+		.max_tip_age_s = max_tip_age_s(node->type),
 		.asked_s = asked_s,
 	};
 }
 
-void dialect_answer(const struct dialect_question *question, const struct dialect_http *http,
-		    struct iotpki_answer *answer_out, struct iotpki_detail *detail)
+/** One name's answer of type iotpki, its envelope opened. */
+static void judge_iotpki(const struct dialect_question *question, size_t index,
+			 const struct dialect_envelope *envelope, struct dialect_shown *shown,
+			 struct iotpki_detail *detail)
 {
-	dialect_no_answer(question->node, question->asked_s, IOTPKI_OUTCOME_MALFORMED, answer_out);
-	answer_out->outcome = judge(question, http, answer_out, detail);
-	if (answer_out->outcome == IOTPKI_OUTCOME_UNREGISTERED)
-		answer_out->tip_s = question->asked_s;
+	struct iotpki_answer *answer = &shown->answer;
+	const char *name = question->nvs_names[index];
+	if (envelope->result != NULL) {
+		answer->outcome = dialect_show_iotpki(name, envelope->result, answer, detail);
+		return;
+	}
+	const struct dialect_error error =
+		dialect_judge_error(question->node->type, "name_show", name, envelope, detail);
+	answer->outcome = error.outcome;
+	shown->hint = error.hint;
+	if (error.outcome == IOTPKI_OUTCOME_UNREGISTERED)
+		answer->tip_s = question->asked_s;
+}
+
+static void answer_one(const struct dialect_question *question, const struct dialect_http *http,
+		       struct dialect_shown *shown, struct iotpki_detail *detail)
+{
+	CLEANUP(json_release) struct json_t *root = NULL;
+	struct dialect_envelope envelope = { 0 };
+	shown->answer.outcome = judge_status(http, detail);
+	if (shown->answer.outcome != IOTPKI_OUTCOME_PENDING)
+		return;
+	shown->answer.outcome = IOTPKI_OUTCOME_MALFORMED;
+	if (json_read(http->body, http->len, JSON_ANSWER_MAX, &root, detail) != IOTPKI_OK)
+		return;
+	if (dialect_open(root, question->node->type, question->id, http->status, &envelope,
+			 detail) == IOTPKI_OK)
+		judge_iotpki(question, 0, &envelope, shown, detail);
+}
+
+static void answer_batch(const struct dialect_question *question, const struct dialect_http *http,
+			 struct dialect_shown *shown, struct iotpki_detail *detail)
+{
+	CLEANUP(dialect_batch_done) struct dialect_batch batch;
+	const enum iotpki_outcome whole =
+		dialect_open_batch(question, question->count, NVS_CALL_MAX, http, &batch, detail);
+	for (size_t i = 0; i < question->count; i++) {
+		struct dialect_envelope envelope = { 0 };
+		if (whole != IOTPKI_OUTCOME_PENDING) {
+			shown[i].answer.outcome = whole;
+			shown[i].unreadable = whole == IOTPKI_OUTCOME_MALFORMED;
+		} else if (dialect_open_element(question, &batch, i, &envelope, detail) ==
+			   IOTPKI_OK) {
+			judge_iotpki(question, i, &envelope, &shown[i], detail);
+		}
+	}
+}
+
+void dialect_answer(const struct dialect_question *question, const struct dialect_http *http,
+		    struct dialect_shown *shown_out, struct iotpki_detail *detail)
+{
+	for (size_t i = 0; i < question->count; i++) {
+		shown_out[i] = (struct dialect_shown){ .hint = NULL };
+		dialect_no_answer(question->node, question->asked_s, IOTPKI_OUTCOME_MALFORMED,
+				  &shown_out[i].answer);
+	}
+	if (!count_valid(question))
+		return;
+	if (question->node->type != CONFIG_NODE_IOTPKI)
+		dialect_answer_chain(question, http, shown_out, detail);
+	else if (question->count > 1)
+		answer_batch(question, http, shown_out, detail);
+	else
+		answer_one(question, http, shown_out, detail);
 }
 
 /* ---- calls ---- */
@@ -374,7 +387,7 @@ static void take_reason(const struct json_t *data, char out[static 32])
 		memcpy(out, reason, strlen(reason) + 1);
 }
 
-enum iotpki_err dialect_reply(const struct config_node *node, const char *id,
+enum iotpki_err dialect_reply(const struct config_node *node, const char *id, const char *method,
 			      const struct dialect_http *http, struct nvs_reply *reply_out,
 			      struct iotpki_detail *detail)
 {
@@ -383,17 +396,21 @@ enum iotpki_err dialect_reply(const struct config_node *node, const char *id,
 		return IOTPKI_OK;
 	reply_out->outcome = IOTPKI_OUTCOME_MALFORMED;
 	CLEANUP(json_release) struct json_t *root = NULL;
-	struct envelope envelope = { 0 };
-	const enum iotpki_err err = open_envelope(http, id, NVS_CALL_MAX, &envelope, detail);
-	root = envelope.root;
+	struct dialect_envelope envelope = { 0 };
+	const enum iotpki_err err = json_read(http->body, http->len, NVS_CALL_MAX, &root, detail);
 	if (err == IOTPKI_ERR_NOMEM)
 		return err;
-	if (err != IOTPKI_OK)
+	if (err != IOTPKI_OK ||
+	    dialect_open(root, node->type, id, http->status, &envelope, detail) != IOTPKI_OK)
 		return IOTPKI_OK;
 	if (envelope.result == NULL) {
+		const struct dialect_error error =
+			dialect_judge_error(node->type, method, NULL, &envelope, detail);
 		reply_out->code = (int)envelope.code;
+		reply_out->outcome = error.outcome;
+		reply_out->hint = error.hint;
+		reply_out->refusal = dialect_refusal(node->type, &envelope);
 		take_reason(envelope.data, reply_out->reason);
-		reply_out->outcome = judge_error(node->type, &envelope, detail);
 		return IOTPKI_OK;
 	}
 	const enum iotpki_err written = json_write(envelope.result, &reply_out->result);

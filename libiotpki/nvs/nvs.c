@@ -124,12 +124,14 @@ static void take_answer(void *context, const struct transport_answer *got)
 	struct iotpki_detail detail = { 0 };
 
 	ask->transfer = NULL;
-	const struct dialect_question asked = { node, ask->id, question->nvs_name[ask->node],
-						question->asked_s };
+	const char *nvs_name = question->nvs_name[ask->node];
+	const struct dialect_question asked = { node, ask->id, &nvs_name, 1, question->asked_s };
+	struct dialect_shown shown;
 	if (got->outcome == IOTPKI_OUTCOME_PENDING)
-		dialect_answer(&asked, &got->http, answer, &detail);
+		dialect_answer(&asked, &got->http, &shown, &detail);
 	else
-		dialect_no_answer(node, question->asked_s, got->outcome, answer);
+		dialect_no_answer(node, question->asked_s, got->outcome, &shown.answer);
+	*answer = shown.answer;
 	answer->ms = elapsed_ms(nvs, question->asked_ms);
 	log_problem(node, &detail, got->problem != NULL ? got->problem : "");
 
@@ -157,6 +159,7 @@ static enum iotpki_err ask_node(struct nvs_question *question, size_t node, cons
 	struct nvs *nvs = question->nvs;
 	struct ask *ask = &question->asks[node];
 	char *nvs_name = question->nvs_name[node];
+	const char *const nvs_names[] = { nvs_name };
 	*ask = (struct ask){ .question = question, .node = node };
 	dialect_no_answer(&nvs->config.nodes[node], question->asked_s, IOTPKI_OUTCOME_PENDING,
 			  &question->answers[node]);
@@ -167,7 +170,7 @@ static enum iotpki_err ask_node(struct nvs_question *question, size_t node, cons
 		return err;
 
 	CLEANUP(buf_done) struct buf request = BUF_INIT(DIALECT_REQUEST_MAX);
-	const struct dialect_question asked = { &nvs->config.nodes[node], ask->id, nvs_name,
+	const struct dialect_question asked = { &nvs->config.nodes[node], ask->id, nvs_names, 1,
 						question->asked_s };
 	err = dialect_request_show(&asked, &request);
 	if (err != IOTPKI_OK)
@@ -284,6 +287,7 @@ enum iotpki_err nvs_ask_wait(struct nvs *nvs, const char *name,
 
 struct call {
 	const struct config_node *node;
+	const char *method;
 	struct nvs_reply *reply;
 	char id[DIALECT_ID_SIZE];
 	bool over;
@@ -297,7 +301,8 @@ static void take_reply(void *context, const struct transport_answer *got)
 	struct iotpki_detail detail = { 0 };
 	call->reply->outcome = got->outcome;
 	if (got->outcome == IOTPKI_OUTCOME_PENDING)
-		call->err = dialect_reply(call->node, call->id, &got->http, call->reply, &detail);
+		call->err = dialect_reply(call->node, call->id, call->method, &got->http,
+					  call->reply, &detail);
 	log_problem(call->node, &detail, got->problem != NULL ? got->problem : "");
 }
 
@@ -309,7 +314,9 @@ enum iotpki_err nvs_call(struct nvs *nvs, size_t node, const char *method, const
 	if (node >= nvs->config.node_count || params_json[0] != '[')
 		return IOTPKI_ERR_ARGUMENT;
 	const int64_t start_ms = now_ms(nvs);
-	struct call call = { .node = &nvs->config.nodes[node], .reply = reply_out };
+	struct call call = { .node = &nvs->config.nodes[node],
+			     .method = method,
+			     .reply = reply_out };
 	enum iotpki_err err = new_id(nvs, call.id);
 	if (err != IOTPKI_OK)
 		return err;

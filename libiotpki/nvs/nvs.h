@@ -62,11 +62,30 @@ enum iotpki_err nvs_ask_wait(struct nvs *nvs, const char *name,
 
 /* ---- one call to one node, waited for: lookup, history, submitting (blocking) ---- */
 
+/** Why a chain's wallet did not write; by a table of code and text (dialect_errors.c). */
+enum nvs_refusal {
+	NVS_REFUSAL_NONE,
+	NVS_REFUSAL_FUNDS,       /* insufficient funds */
+	NVS_REFUSAL_LOCKED,      /* the wallet is locked by its passphrase */
+	NVS_REFUSAL_PENDING,     /* an operation on the name waits for its block */
+	NVS_REFUSAL_TAKEN,       /* the name is registered already */
+	NVS_REFUSAL_NOT_OWNER,   /* the name is another wallet's */
+	NVS_REFUSAL_EXPIRED,     /* the name is not there any more: expired or deleted */
+	NVS_REFUSAL_TOO_LONG,    /* the value (or name) is too long */
+	NVS_REFUSAL_NOT_IN_SYNC, /* the node is starting or downloading blocks */
+	NVS_REFUSAL_NO_WALLET,   /* no wallet is loaded, or it is not clear which */
+	NVS_REFUSAL_BAD_ADDRESS, /* the address to transfer to */
+	NVS_REFUSAL_NOT_YET,     /* Namecoin: name_firstupdate before the preorder is old enough */
+	NVS_REFUSAL_OTHER,
+};
+
 /** How a call ended. Text of the node is parsed, never passed on. */
 struct nvs_reply {
 	enum iotpki_outcome outcome; /* REGISTERED: there is a result; else why not */
 	int code;                    /* JSON-RPC error code, 0: none */
 	char reason[32];             /* error data.reason, [a-z-]* only; "" if none */
+	enum nvs_refusal refusal;    /* of a chain's wallet; NONE where there was no error */
+	const char *hint;            /* what to switch on or to wait for; static, NULL: none */
 	struct buf result;           /* the JSON text of "result"; release with buf_done */
 	uint32_t ms;
 };

@@ -11,7 +11,8 @@
 #define NAME "iot:3f2b6c1e-8d54-4a7b-9c0e-5a1d2e3f4b60"
 
 static const struct config_node node = { .type = CONFIG_NODE_IOTPKI, .network = 3 };
-static const struct dialect_question question = { &node, ID, NAME, 1795333900 };
+static const char *const name = NAME;
+static const struct dialect_question question = { &node, ID, &name, 1, 1795333900 };
 
 enum { TYPE_MAX = 64 };
 
@@ -76,15 +77,16 @@ static void check_rewritten(const struct dialect_http *http, const struct iotpki
 {
 	struct nvs_reply reply = { .result = BUF_INIT(NVS_CALL_MAX) };
 	CLEANUP(buf_done) struct buf body = BUF_INIT(NVS_CALL_MAX);
-	FUZZ_CHECK(dialect_reply(&node, ID, http, &reply, NULL) == IOTPKI_OK);
+	FUZZ_CHECK(dialect_reply(&node, ID, "name_show", http, &reply, NULL) == IOTPKI_OK);
 	FUZZ_CHECK(reply.outcome == IOTPKI_OUTCOME_REGISTERED);
 	(void)buf_printf(&body, "{\"id\":\"%s\",\"result\":%s}", ID, buf_text(&reply.result));
 	FUZZ_CHECK(buf_error(&body) == IOTPKI_OK);
 	const struct dialect_http again = { 200, "application/json", buf_text(&body), body.len };
-	struct iotpki_answer second;
+	struct dialect_shown shown;
 	/* Floats may grow when they are written again, and escapes become longer UTF-8: not over the cap. */
 	if (body.len <= JSON_ANSWER_MAX) {
-		dialect_answer(&question, &again, &second, NULL);
+		dialect_answer(&question, &again, &shown, NULL);
+		const struct iotpki_answer second = shown.answer;
 		FUZZ_CHECK(second.outcome == answer->outcome);
 		FUZZ_CHECK(second.ends_s == answer->ends_s && second.tip_s == answer->tip_s);
 		FUZZ_CHECK(memcmp(second.txid, answer->txid, IOTPKI_SHA256_LEN) == 0);
@@ -100,9 +102,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	char type[TYPE_MAX];
 	if (!read_head(data, size, &http, type))
 		return 0;
-	struct iotpki_answer answer;
+	struct dialect_shown shown;
 	struct iotpki_detail detail = { 0 };
-	dialect_answer(&question, &http, &answer, &detail);
+	dialect_answer(&question, &http, &shown, &detail);
+	const struct iotpki_answer answer = shown.answer;
 	check_outcome(&http, &answer);
 	if (answer.outcome > IOTPKI_OUTCOME_EXPIRED)
 		return 0;

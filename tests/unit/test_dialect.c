@@ -21,9 +21,19 @@
 static const struct config_node node = {
 	.name = "home", .type = CONFIG_NODE_IOTPKI, .network = 2, .name_prefix = "iot:"
 };
+static const char *const name = NAME;
 static const struct dialect_question question = {
-	.node = &node, .id = ID, .nvs_name = NAME, .asked_s = ASKED
+	.node = &node, .id = ID, .nvs_names = &name, .count = 1, .asked_s = ASKED
 };
+
+static void answer_to(const struct dialect_question *asked, const struct dialect_http *http,
+		      struct iotpki_answer *answer_out, struct iotpki_detail *detail)
+{
+	struct dialect_shown shown;
+	dialect_answer(asked, http, &shown, detail);
+	*answer_out = shown.answer;
+	assert_false(shown.needs_life);
+}
 
 /* A valid answer in pieces, so that each can be left out or replaced. */
 enum part { ENVELOPE, RESULT, TIP };
@@ -118,7 +128,7 @@ static enum iotpki_outcome judge(long status, const char *type, const char *body
 	memcpy(copy, body, len);
 	const struct dialect_http http = { status, type, copy, len };
 	struct iotpki_answer answer = { 0 };
-	dialect_answer(&question, &http, &answer, NULL);
+	answer_to(&question, &http, &answer, NULL);
 	check_filled(&answer);
 	return answer.outcome;
 }
@@ -131,7 +141,7 @@ static void valid_answer(void **state)
 	const struct dialect_http http = { 200, JSON, buf_text(&buf), buf.len };
 	struct iotpki_answer answer;
 	struct iotpki_detail detail = { 0 };
-	dialect_answer(&question, &http, &answer, &detail);
+	answer_to(&question, &http, &answer, &detail);
 	assert_string_equal(detail.message, "");
 	assert_int_equal(answer.outcome, IOTPKI_OUTCOME_REGISTERED);
 	assert_int_equal(answer.network, 2);
@@ -465,12 +475,12 @@ static void other_types_of_node(void **state)
 	(void)state;
 	struct config_node other = node;
 	other.type = CONFIG_NODE_NAMECOIN;
-	const struct dialect_question asked = { &other, ID, NAME, ASKED };
+	const struct dialect_question asked = { &other, ID, &name, 1, ASKED };
 	CLEANUP(buf_done) struct buf buf = BUF_INIT(8192);
 	build(&buf, UNCHANGED, NULL);
 	const struct dialect_http http = { 200, JSON, buf_text(&buf), buf.len };
 	struct iotpki_answer answer;
-	dialect_answer(&asked, &http, &answer, NULL);
+	answer_to(&asked, &http, &answer, NULL);
 	assert_int_equal(answer.outcome, IOTPKI_OUTCOME_MALFORMED);
 	assert_int_equal(answer.max_tip_age_s, 14400);
 }
@@ -526,7 +536,8 @@ static void replies(void **state)
 		const struct dialect_http http = { rows[i].status, JSON, rows[i].body,
 						   strlen(rows[i].body) };
 		struct nvs_reply reply = { .result = BUF_INIT(NVS_CALL_MAX) };
-		assert_int_equal(dialect_reply(&node, ID, &http, &reply, NULL), IOTPKI_OK);
+		assert_int_equal(dialect_reply(&node, ID, "name_show", &http, &reply, NULL),
+				 IOTPKI_OK);
 		if (reply.outcome != rows[i].outcome || reply.code != rows[i].code ||
 		    strcmp(reply.reason, rows[i].reason) != 0 ||
 		    strcmp(buf_text(&reply.result), rows[i].result) != 0)

@@ -9,6 +9,7 @@
 #include "base/parse.h"
 #include "format/json.h"
 #include "nvs/dialect.h"
+#include "nvs/health.h"
 #include "nvs/transport.h"
 
 struct ask {
@@ -27,6 +28,7 @@ struct nvs_question {
 	char nvs_name[IOTPKI_NODES_MAX][IOTPKI_NVS_NAME_MAX + 1];
 	int64_t asked_s, asked_ms, deadline_ms;
 	size_t pending;
+	struct health_round round;
 	struct ask asks[IOTPKI_NODES_MAX];
 	struct iotpki_answer answers[IOTPKI_NODES_MAX];
 };
@@ -36,6 +38,7 @@ struct nvs {
 	const struct clock *clock;
 	const struct random_source *random;
 	struct transport *transport;
+	struct health health;
 	struct nvs_question *questions;
 	unsigned int polling; /* depth of nvs_poll: nothing is released while it is not 0 */
 };
@@ -43,6 +46,12 @@ struct nvs {
 static int64_t now_ms(const struct nvs *nvs)
 {
 	return nvs->clock->mono_ms(nvs->clock);
+}
+
+/* Pauses are ages: a suspend ends them. */
+static int64_t boottime_ms(const struct nvs *nvs)
+{
+	return nvs->clock->boottime_ms(nvs->clock);
 }
 
 static uint32_t elapsed_ms(const struct nvs *nvs, int64_t since_ms)
@@ -75,6 +84,7 @@ static void stop_asking(struct nvs_question *question)
 		if (transfer != NULL)
 			transport_cancel(question->nvs->transport, transfer);
 	}
+	health_end(&question->nvs->health, &question->round);
 	question->ended = true;
 }
 
@@ -91,6 +101,7 @@ static void finish(struct nvs_question *question)
 {
 	const struct nvs *nvs = question->nvs;
 	stop_asking(question);
+	health_close(&nvs->health, &question->round, question->answers);
 	for (size_t i = 0; i < nvs->config.node_count; i++) {
 		struct iotpki_answer *answer = &question->answers[i];
 		if (answer->outcome != IOTPKI_OUTCOME_PENDING)
@@ -114,11 +125,13 @@ static void log_problem(const struct config_node *node, const struct iotpki_deta
 	log_write(LOG_LEVEL_DEBUG, "%s", line.message);
 }
 
+static void settle(struct nvs_question *question);
+
 static void take_answer(void *context, const struct transport_answer *got)
 {
 	struct ask *ask = context;
 	struct nvs_question *question = ask->question;
-	const struct nvs *nvs = question->nvs;
+	struct nvs *nvs = question->nvs;
 	const struct config_node *node = &nvs->config.nodes[ask->node];
 	struct iotpki_answer *answer = &question->answers[ask->node];
 	struct iotpki_detail detail = { 0 };
@@ -136,6 +149,8 @@ static void take_answer(void *context, const struct transport_answer *got)
 	log_problem(node, &detail, got->problem != NULL ? got->problem : "");
 
 	question->pending--;
+	health_heard(&nvs->health, &question->round, ask->node, got->outcome, boottime_ms(nvs));
+	settle(question);
 	if (question->pending == 0)
 		finish(question);
 	else
@@ -154,17 +169,21 @@ static enum iotpki_err new_id(const struct nvs *nvs, char id[static DIALECT_ID_S
 	return err;
 }
 
-static enum iotpki_err ask_node(struct nvs_question *question, size_t node, const char *name)
+static void prepare(struct nvs_question *question, size_t node, const char *name)
+{
+	const struct config_node *config = &question->nvs->config.nodes[node];
+	question->asks[node] = (struct ask){ .question = question, .node = node };
+	dialect_no_answer(config, question->asked_s, IOTPKI_OUTCOME_PENDING,
+			  &question->answers[node]);
+	(void)snprintf(question->nvs_name[node], sizeof(question->nvs_name[node]), "%s%s",
+		       config->name_prefix, name);
+}
+
+static enum iotpki_err ask_node(struct nvs_question *question, size_t node)
 {
 	struct nvs *nvs = question->nvs;
 	struct ask *ask = &question->asks[node];
-	char *nvs_name = question->nvs_name[node];
-	const char *const nvs_names[] = { nvs_name };
-	*ask = (struct ask){ .question = question, .node = node };
-	dialect_no_answer(&nvs->config.nodes[node], question->asked_s, IOTPKI_OUTCOME_PENDING,
-			  &question->answers[node]);
-	(void)snprintf(nvs_name, sizeof(question->nvs_name[node]), "%s%s",
-		       nvs->config.nodes[node].name_prefix, name);
+	const char *const nvs_names[] = { question->nvs_name[node] };
 	enum iotpki_err err = new_id(nvs, ask->id);
 	if (err != IOTPKI_OK)
 		return err;
@@ -175,19 +194,45 @@ static enum iotpki_err ask_node(struct nvs_question *question, size_t node, cons
 	err = dialect_request_show(&asked, &request);
 	if (err != IOTPKI_OK)
 		return err;
-	const int64_t node_end_ms = question->asked_ms + nvs->config.node_timeout_ms;
+	/* From now, not from the question on: a node that rested may be asked later than the others. */
+	const int64_t node_end_ms = now_ms(nvs) + nvs->config.node_timeout_ms;
 	const struct transport_order order = {
 		.node = node,
 		.request = &request,
 		.cap = JSON_ANSWER_MAX,
-		.expires_ms = node_end_ms,
+		.expires_ms =
+			node_end_ms < question->deadline_ms ? node_end_ms : question->deadline_ms,
 		.done = take_answer,
 		.context = ask,
 	};
 	err = transport_send(nvs->transport, &order, &ask->transfer);
-	if (err == IOTPKI_OK)
-		question->pending++;
+	if (err != IOTPKI_OK)
+		return err;
+	question->pending++;
+	health_asked(&nvs->health, &question->round, node, boottime_ms(nvs));
+	return IOTPKI_OK;
+}
+
+static enum iotpki_err ask_planned(struct nvs_question *question)
+{
+	enum iotpki_err err = IOTPKI_OK;
+	for (size_t i = 0; err == IOTPKI_OK && i < question->nvs->config.node_count; i++)
+		if ((question->round.ask & (UINT32_C(1) << i)) != 0)
+			err = ask_node(question, i);
 	return err;
+}
+
+/** Give the resting nodes up where the others suffice, or ask them after all. */
+static void settle(struct nvs_question *question)
+{
+	struct nvs *nvs = question->nvs;
+	if (question->ended)
+		return;
+	const bool clear = health_lift(&nvs->health, &question->round, question->answers,
+				       nvs->clock->now_s(nvs->clock));
+	health_wake(&nvs->health, &question->round, clear, boottime_ms(nvs));
+	/* What could not be asked ends as MALFORMED, by health_close(). */
+	(void)!ask_planned(question);
 }
 
 enum iotpki_err nvs_ask(struct nvs *nvs, const char *name, nvs_answer_fn *answer, void *context,
@@ -207,10 +252,11 @@ enum iotpki_err nvs_ask(struct nvs *nvs, const char *name, nvs_answer_fn *answer
 	question->deadline_ms = question->asked_ms + nvs->config.deadline_ms;
 	question->next = nvs->questions;
 	nvs->questions = question;
-	for (size_t i = 0; i < nvs->config.node_count; i++) {
-		const enum iotpki_err err = ask_node(question, i, name);
-		if (err == IOTPKI_OK)
-			continue;
+	for (size_t i = 0; i < nvs->config.node_count; i++)
+		prepare(question, i, name);
+	health_begin(&nvs->health, boottime_ms(nvs), nvs->config.node_timeout_ms, &question->round);
+	const enum iotpki_err err = ask_planned(question);
+	if (err != IOTPKI_OK) {
 		nvs_cancel(nvs, question);
 		return err;
 	}
@@ -227,13 +273,16 @@ static bool due(const struct nvs_question *question, int64_t ms)
 
 static int wait_ms(const struct nvs *nvs, int timeout_ms)
 {
-	const int64_t ms = now_ms(nvs);
+	const int64_t ms = now_ms(nvs), boot_ms = boottime_ms(nvs);
 	int64_t end_ms = transport_next_ms(nvs->transport);
 	for (const struct nvs_question *at = nvs->questions; at != NULL; at = at->next) {
 		if (due(at, ms))
 			return 0;
 		if (!at->ended && at->deadline_ms < end_ms)
 			end_ms = at->deadline_ms;
+		const int64_t wakes_in_ms = health_wakes_in(&at->round, boot_ms);
+		if (!at->ended && wakes_in_ms < INT64_MAX - ms && ms + wakes_in_ms < end_ms)
+			end_ms = ms + wakes_in_ms;
 	}
 	const int64_t most_ms = timeout_ms < 0 ? INT_MAX : timeout_ms;
 	if (end_ms <= ms)
@@ -248,6 +297,7 @@ enum iotpki_err nvs_poll(struct nvs *nvs, int extra_fd, int timeout_ms)
 		transport_poll(nvs->transport, extra_fd, wait_ms(nvs, timeout_ms));
 	const int64_t ms = now_ms(nvs);
 	for (struct nvs_question *at = nvs->questions; at != NULL; at = at->next) {
+		settle(at);
 		if (due(at, ms))
 			finish(at);
 	}
@@ -358,6 +408,7 @@ enum iotpki_err nvs_new(const struct config *config, const struct clock *clock,
 	if (nvs == NULL)
 		return IOTPKI_ERR_NOMEM;
 	nvs->config = *config;
+	health_init(&nvs->health, &nvs->config);
 	nvs->clock = clock;
 	nvs->random = random;
 	const enum iotpki_err err =

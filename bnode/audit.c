@@ -79,7 +79,12 @@ static bool check_entry(struct audit *audit, const MDB_val *key, const MDB_val *
 /* Second pass: the signature, the rules at the time of the node, and the same entry again. */
 static bool replay_entry(struct audit *audit, const struct store_entry *entry)
 {
-	struct store_submission submission = {
+	struct tx tx;
+	uint8_t txid[SHA256_LEN], content[SHA256_LEN];
+	const struct store_submission submission = {
+		.tx = &tx,
+		.txid = txid,
+		.content = content,
 		.der = entry->der,
 		.der_len = entry->der_len,
 		.clock_s = entry->clock_s,
@@ -90,12 +95,12 @@ static bool replay_entry(struct audit *audit, const struct store_entry *entry)
 	struct iotpki_detail detail = { 0 };
 	bool added = false;
 	audit->report->height = entry->height;
-	enum tx_reason reason = tx_verifier_verify(audit->verifier, entry->der, entry->der_len,
-						   &submission.tx, submission.txid, &detail);
+	enum tx_reason reason =
+		tx_verifier_verify(audit->verifier, entry->der, entry->der_len, &tx, txid, &detail);
 	if (reason != TX_OK || !tx_split(entry->der, entry->der_len, &parts, &detail))
 		return say(audit, reason == TX_STORAGE ? AUDIT_UNDONE : AUDIT_BAD,
 			   tx_reason_name(reason), detail.message);
-	memcpy(submission.content, parts.digest, SHA256_LEN);
+	memcpy(content, parts.digest, SHA256_LEN);
 	int rc = store_apply(audit->copy, audit->copy_txn, &submission, &reason, &added);
 	if (rc == 0 && reason == TX_OK && added)
 		rc = store_last_entry(audit->copy, audit->copy_txn, &again);

@@ -119,30 +119,40 @@ static unsigned int used_percent(const struct ledger *ledger)
 	return (unsigned int)((info.me_last_pgno + 1) * stat.ms_psize * 100 / info.me_mapsize);
 }
 
-/* Outside any LMDB transaction: signatures are what takes time, and readers and log need not wait. */
-static void verify_one(struct ledger *ledger, struct ledger_submission *submission,
-		       struct store_submission *verified)
+/* An idempotent retry costs a hash and a look, not two signatures. */
+static bool in_the_log(struct ledger *ledger, const uint8_t txid[static SHA256_LEN])
+{
+	CLEANUP(store_txn_abortp) MDB_txn *txn = NULL;
+	bool known = false;
+	if (atomic_load(&ledger->broken) || store_begin_read(ledger, &txn) != 0)
+		return false;
+	return store_known(ledger, txn, txid, &known) == 0 && known;
+}
+
+void ledger_verify(struct ledger *ledger, struct tx_verifier *verifier,
+		   struct ledger_submission *submission)
 {
 	struct tx_parts parts;
-	submission->reason =
-		tx_verifier_verify(ledger->verifier, submission->der, submission->der_len,
-				   &verified->tx, submission->txid, NULL);
+	submission->stage = LEDGER_SETTLED;
+	submission->reason = TX_OK;
+	if (sha256(submission->der, submission->der_len, submission->txid) == IOTPKI_OK &&
+	    in_the_log(ledger, submission->txid))
+		return;
+	submission->reason = tx_verifier_verify(verifier, submission->der, submission->der_len,
+						&submission->tx, submission->txid, NULL);
 	if (submission->reason != TX_OK)
 		return;
 	if (!tx_split(submission->der, submission->der_len, &parts, NULL)) {
 		submission->reason = TX_BAD_ENCODING;
 		return;
 	}
-	memcpy(verified->txid, submission->txid, SHA256_LEN);
-	memcpy(verified->content, parts.digest,
-	       SHA256_LEN); /* verified: it is the content's hash */
-	verified->der = submission->der;
-	verified->der_len = submission->der_len;
-	verified->open = ledger->open;
+	/* Verified: it is the content's hash. */
+	memcpy(submission->content, parts.digest, SHA256_LEN);
+	submission->stage = LEDGER_VERIFIED;
 }
 
-static int apply_group(struct ledger *ledger, struct ledger_submission *submissions,
-		       struct store_submission *verified, size_t count)
+static int apply_group(struct ledger *ledger, struct ledger_submission *const *submissions,
+		       size_t count)
 {
 	CLEANUP(store_txn_abortp) MDB_txn *txn = NULL;
 	bool any = false;
@@ -154,11 +164,19 @@ static int apply_group(struct ledger *ledger, struct ledger_submission *submissi
 	const unsigned int used = used_percent(ledger);
 	for (size_t i = 0; i < count && rc == 0; i++) {
 		bool added = false;
-		if (submissions[i].reason != TX_OK)
+		if (submissions[i]->stage != LEDGER_VERIFIED)
 			continue;
-		verified[i].clock_s = clock_s;
-		verified[i].used_percent = used;
-		rc = store_apply(ledger, txn, &verified[i], &submissions[i].reason, &added);
+		const struct store_submission verified = {
+			.tx = &submissions[i]->tx,
+			.txid = submissions[i]->txid,
+			.content = submissions[i]->content,
+			.der = submissions[i]->der,
+			.der_len = submissions[i]->der_len,
+			.clock_s = clock_s,
+			.used_percent = used,
+			.open = ledger->open,
+		};
+		rc = store_apply(ledger, txn, &verified, &submissions[i]->reason, &added);
 		any = any || added;
 	}
 	if (rc != 0 || !any)
@@ -169,32 +187,56 @@ static int apply_group(struct ledger *ledger, struct ledger_submission *submissi
 	 * succeed without having written them.
 	 */
 	if (rc != 0 && rc != ENOSPC && rc != MDB_MAP_FULL)
-		ledger->broken = true;
+		atomic_store(&ledger->broken, true);
 	return rc;
 }
 
-static void refuse_all(struct ledger_submission *submissions, size_t count, enum tx_reason reason)
+static void refuse_all(struct ledger_submission *const *submissions, size_t count,
+		       enum tx_reason reason)
 {
 	for (size_t i = 0; i < count; i++)
-		if (reason == TX_STORAGE || submissions[i].reason == TX_OK)
-			submissions[i].reason = reason;
+		if (submissions[i]->stage == LEDGER_VERIFIED &&
+		    (reason == TX_STORAGE || submissions[i]->reason == TX_OK))
+			submissions[i]->reason = reason;
+}
+
+static enum iotpki_err commit(struct ledger *ledger, struct ledger_submission *const *submissions,
+			      size_t count, struct iotpki_detail *detail)
+{
+	if (atomic_load(&ledger->broken)) {
+		refuse_all(submissions, count, TX_STORAGE);
+		return detail_set(detail, IOTPKI_ERR_IO, 0, 0,
+				  "the ledger takes no writes until the node is started again");
+	}
+	const int rc = apply_group(ledger, submissions, count);
+	if (rc == 0)
+		return IOTPKI_OK;
+	refuse_all(submissions, count, rc == MDB_MAP_FULL ? TX_FULL : TX_STORAGE);
+	return rc == MDB_MAP_FULL ? IOTPKI_OK : store_error(rc, "writing the ledger", detail);
+}
+
+enum iotpki_err ledger_commit(struct ledger *ledger, struct ledger_submission *const *submissions,
+			      size_t count, struct iotpki_detail *detail)
+{
+	const enum iotpki_err err = commit(ledger, submissions, count, detail);
+	for (size_t i = 0; i < count; i++)
+		if (submissions[i]->stage == LEDGER_VERIFIED)
+			submissions[i]->stage = LEDGER_SETTLED;
+	return err;
 }
 
 enum iotpki_err ledger_submit(struct ledger *ledger, struct ledger_submission *submissions,
 			      size_t count, struct iotpki_detail *detail)
 {
-	AUTO_FREE struct store_submission *verified =
-		calloc(count > 0 ? count : 1, sizeof(*verified));
-	for (size_t i = 0; i < count && verified != NULL; i++)
-		verify_one(ledger, &submissions[i], &verified[i]);
-	if (verified == NULL || ledger->broken) {
-		refuse_all(submissions, count, TX_STORAGE);
-		return detail_set(detail, verified == NULL ? IOTPKI_ERR_NOMEM : IOTPKI_ERR_IO, 0, 0,
-				  "the ledger takes no writes until the node is started again");
+	AUTO_FREE struct ledger_submission **group = calloc(count > 0 ? count : 1, sizeof(*group));
+	for (size_t i = 0; i < count; i++) {
+		submissions[i].reason = TX_STORAGE;
+		if (group == NULL)
+			continue;
+		group[i] = &submissions[i];
+		ledger_verify(ledger, ledger->verifier, group[i]);
 	}
-	const int rc = apply_group(ledger, submissions, verified, count);
-	if (rc == 0)
-		return IOTPKI_OK;
-	refuse_all(submissions, count, rc == MDB_MAP_FULL ? TX_FULL : TX_STORAGE);
-	return rc == MDB_MAP_FULL ? IOTPKI_OK : store_error(rc, "writing the ledger", detail);
+	if (group == NULL)
+		return IOTPKI_ERR_NOMEM;
+	return ledger_commit(ledger, group, count, detail);
 }

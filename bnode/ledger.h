@@ -55,19 +55,38 @@ enum iotpki_err ledger_allow(struct ledger *ledger, bool open, const uint8_t (*o
 void ledger_close(struct ledger *ledger);
 void ledger_closep(struct ledger **ledger);
 
+/** How far a submission is. */
+enum ledger_stage {
+	LEDGER_UNVERIFIED = 0, /* nothing of it is believed */
+	LEDGER_VERIFIED,       /* its signatures are good, its rules are not judged yet */
+	LEDGER_SETTLED,        /* reason is the last word */
+};
 /** One submitted transaction and what became of it. */
 struct ledger_submission {
 	const uint8_t *der;
 	size_t der_len;
 	enum tx_reason reason;    /* out: TX_OK: it is in the ledger (now, or already before) */
 	uint8_t txid[SHA256_LEN]; /* out */
+	enum ledger_stage stage;
+	/* ledger_verify()'s word to ledger_commit() */
+	struct tx tx;
+	uint8_t content[SHA256_LEN]; /* SHA-256 of its content */
 };
 /**
- * Verify and apply a group in order, as one durable commit (group commit). When this returns
- * IOTPKI_OK every submission with TX_OK is on the disk. On a storage failure all get TX_STORAGE
- * and nothing of the group is in the ledger. May be called from one writer thread at a time,
- * beside readers.
+ * The first half: signatures and form, which cost the most and need no state. Settles what is
+ * refused, and what is in the ledger already: that was verified when it came in, byte for byte.
+ * Safe from any thread, beside readers and the writer; a verifier is one thread's.
  */
+void ledger_verify(struct ledger *ledger, struct tx_verifier *verifier,
+		   struct ledger_submission *submission);
+/**
+ * The second half: judge and apply what is LEDGER_VERIFIED (anything else is left alone), in order,
+ * as one durable commit (group commit). When this returns every submission with TX_OK is on the
+ * disk. On a storage failure those that are not get TX_STORAGE. One thread at a time.
+ */
+enum iotpki_err ledger_commit(struct ledger *ledger, struct ledger_submission *const *submissions,
+			      size_t count, struct iotpki_detail *detail) MUST_CHECK;
+/** Both halves, with a verifier of the ledger's own; the same thread as ledger_commit(). */
 enum iotpki_err ledger_submit(struct ledger *ledger, struct ledger_submission *submissions,
 			      size_t count, struct iotpki_detail *detail) MUST_CHECK;
 

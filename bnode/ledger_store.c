@@ -384,9 +384,9 @@ static int write_entry(const struct ledger *ledger, MDB_txn *txn,
 	if (rc == 0)
 		rc = put(ledger, txn, TABLE_CONTENTS, submission->content, SHA256_LEN, height,
 			 sizeof(height));
-	if (rc != 0 || submission->tx.op == TX_PREORDER)
+	if (rc != 0 || submission->tx->op == TX_PREORDER)
 		return rc;
-	const size_t len = store_history_key(submission->tx.name, entry->height, history);
+	const size_t len = store_history_key(submission->tx->name, entry->height, history);
 	return put(ledger, txn, TABLE_HISTORY, history, len, "", 0);
 }
 
@@ -418,12 +418,18 @@ static int has(const struct ledger *ledger, MDB_txn *txn, enum ledger_table tabl
 	return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
+int store_known(const struct ledger *ledger, MDB_txn *txn, const uint8_t txid[static SHA256_LEN],
+		bool *known_out)
+{
+	return has(ledger, txn, TABLE_TXIDS, txid, known_out);
+}
+
 /* All that the rules ask of the ledger. */
 static int gather(const struct ledger *ledger, MDB_txn *txn,
 		  const struct store_submission *submission, struct rules_input *in,
 		  struct ledger_name *name, struct preorder_key *preorder)
 {
-	const struct tx *tx = &submission->tx;
+	const struct tx *tx = submission->tx;
 	in->allowed = submission->open;
 	int rc = has(ledger, txn, TABLE_CONTENTS, submission->content, &in->content_known);
 	if (rc == 0 && !in->allowed)
@@ -457,7 +463,7 @@ int store_apply(const struct ledger *ledger, MDB_txn *txn,
 	if (rc != 0 && rc != MDB_NOTFOUND)
 		return rc;
 	struct rules_input in = {
-		.tx = &submission->tx,
+		.tx = submission->tx,
 		.txid = submission->txid,
 		.used_percent = submission->used_percent,
 		.clock_s = submission->clock_s,
@@ -479,6 +485,6 @@ int store_apply(const struct ledger *ledger, MDB_txn *txn,
 	if (store_entry_hash(&entry, last.hash, entry.hash) != IOTPKI_OK)
 		return ENOMEM;
 	*added_out = true;
-	rc = write_state(ledger, txn, &submission->tx, &preorder, &next);
+	rc = write_state(ledger, txn, submission->tx, &preorder, &next);
 	return rc != 0 ? rc : write_entry(ledger, txn, submission, &entry);
 }

@@ -4,6 +4,8 @@
  */
 #pragma once
 
+#include <stdatomic.h>
+
 #include <lmdb.h>
 
 #include "bnode/rules.h"
@@ -27,9 +29,10 @@ struct ledger {
 	MDB_env *env;
 	MDB_dbi tables[TABLE_COUNT];
 	const struct clock *clock;
-	struct tx_verifier *verifier; /* the writer's alone */
+	struct tx_verifier *verifier; /* of ledger_submit() */
 	bool open;                    /* anybody may register */
-	bool broken; /* a commit failed: what the disk holds is unknown until it is read again */
+	/* A commit failed: what the disk holds is unknown until it is read again. */
+	atomic_bool broken;
 };
 
 /** An LMDB result as an error, with what was being done. */
@@ -75,11 +78,15 @@ bool store_name_decode(const MDB_val *key, const MDB_val *value,
 int store_name(const struct ledger *ledger, MDB_txn *txn, const char *name,
 	       struct ledger_name *name_out) MUST_CHECK;
 
+/** Whether the log holds this very DER. */
+int store_known(const struct ledger *ledger, MDB_txn *txn, const uint8_t txid[static SHA256_LEN],
+		bool *known_out) MUST_CHECK;
+
 /** A verified transaction on its way into the ledger. */
 struct store_submission {
-	struct tx tx;
-	uint8_t txid[SHA256_LEN];
-	uint8_t content[SHA256_LEN];
+	const struct tx *tx;
+	const uint8_t *txid;    /* SHA256_LEN */
+	const uint8_t *content; /* SHA256_LEN */
 	const uint8_t *der;
 	size_t der_len;
 	int64_t clock_s; /* the node's system clock */

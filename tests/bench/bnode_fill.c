@@ -35,11 +35,15 @@ static void hash_of(uint64_t number, char kind, uint8_t out[static SHA256_LEN])
 static bool apply(const struct filler *filler, MDB_txn *txn, uint64_t number)
 {
 	static const uint8_t der[DER_LEN] = { 0x30 };
-	struct store_submission submission = {
-		.tx = filler->tx, .der = der, .der_len = sizeof(der), .clock_s = filler->now_s
-	};
-	hash_of(number, (char)('a' + filler->tx.op), submission.txid);
-	hash_of(number, (char)('k' + filler->tx.op), submission.content);
+	uint8_t txid[SHA256_LEN], content[SHA256_LEN];
+	const struct store_submission submission = { .tx = &filler->tx,
+						     .txid = txid,
+						     .content = content,
+						     .der = der,
+						     .der_len = sizeof(der),
+						     .clock_s = filler->now_s };
+	hash_of(number, (char)('a' + filler->tx.op), txid);
+	hash_of(number, (char)('k' + filler->tx.op), content);
 	enum tx_reason reason = TX_STORAGE;
 	bool added = false;
 	return store_apply(filler->ledger, txn, &submission, &reason, &added) == 0 && added;

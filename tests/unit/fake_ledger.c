@@ -68,15 +68,24 @@ enum iotpki_err ledger_filter(struct ledger *ledger, const char *prefix, const c
 	return ledger->broken ? IOTPKI_ERR_IO : IOTPKI_OK;
 }
 
-enum iotpki_err ledger_submit(struct ledger *ledger, struct ledger_submission *submissions,
+void ledger_verify(struct ledger *ledger, struct tx_verifier *verifier,
+		   struct ledger_submission *submission)
+{
+	(void)ledger;
+	(void)verifier;
+	submission->stage = LEDGER_VERIFIED;
+}
+
+enum iotpki_err ledger_commit(struct ledger *ledger, struct ledger_submission *const *submissions,
 			      size_t count, struct iotpki_detail *detail)
 {
 	(void)detail;
 	ledger->submits++;
 	for (size_t i = 0; i < count; i++, ledger->submitted++) {
-		submissions[i].reason =
+		submissions[i]->reason =
 			ledger->refuse_odd && ledger->submitted % 2 == 1 ? TX_NAME_TAKEN : TX_OK;
-		memset(submissions[i].txid, (int)ledger->submitted, SHA256_LEN);
+		submissions[i]->stage = LEDGER_SETTLED;
+		memset(submissions[i]->txid, (int)ledger->submitted, SHA256_LEN);
 	}
 	return ledger->submit_err;
 }

@@ -486,7 +486,7 @@ static void a_failing_disk_ends_writing(void **state)
 	assert_int_equal(err, IOTPKI_ERR_IO);
 	assert_true(detail.message[0] != '\0');
 	assert_int_equal(group[0].reason, TX_STORAGE);
-	assert_int_equal(group[1].reason, TX_STORAGE);
+	assert_int_equal(group[1].reason, TX_BAD_ENCODING);
 
 	/* The disk is well again, but who knows what it holds. Reading goes on. */
 	assert_int_equal(ledger_submit(kit.ledger, group, 1, NULL), IOTPKI_ERR_IO);

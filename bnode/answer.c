@@ -40,8 +40,13 @@ enum iotpki_err answer_prepare(const char *body, size_t len, struct answer *answ
 	if (err != IOTPKI_OK)
 		return err;
 	size_t count = 0;
-	for (size_t i = 0; i < request->count; i++)
-		count += submits(&request->calls[i]);
+	answer_out->large = request->batch;
+	for (size_t i = 0; i < request->count; i++) {
+		struct jsonrpc_error error;
+		const struct method *method = method_of(&request->calls[i], &error);
+		count += method != NULL && method->run == NULL;
+		answer_out->large = answer_out->large || (method != NULL && method->lists);
+	}
 	if (count == 0)
 		return IOTPKI_OK;
 	answer_out->submissions = malloc(count * sizeof(*answer_out->submissions));
@@ -103,6 +108,9 @@ static int put_call(const struct method_scope *scope, const struct answer *answe
 	jsonrpc_put_tail(out, call);
 	if (error.code == JSONRPC_OK && (out->err == IOTPKI_ERR_LIMIT || out->len > ANSWER_MAX))
 		error = too_large;
+	if (answer->metrics != NULL)
+		metrics_call(answer->metrics, answer->slot, metrics_method_of(call->method),
+			     metrics_result_of(&error));
 	if (error.code == JSONRPC_OK)
 		return JSONRPC_OK;
 	out->len = start;
@@ -124,6 +132,8 @@ enum iotpki_err answer_write(struct ledger *ledger, const struct clock *clock,
 	if (request->error.code != JSONRPC_OK) {
 		const struct jsonrpc_call nobody = { .id = "null" };
 		jsonrpc_put_error(out, &nobody, &request->error);
+		if (answer->metrics != NULL)
+			metrics_call(answer->metrics, answer->slot, METRICS_OTHER, METRICS_BAD);
 		*status_out = jsonrpc_http_status(false, request->error.code);
 	} else if (!request->batch) {
 		const int code = put_call(&scope, answer, 0);
@@ -150,10 +160,15 @@ void answer_done(struct answer *answer)
 	*answer = (struct answer){ 0 };
 }
 
-enum iotpki_err answer_buf(struct buf *out)
+size_t answer_most(const struct answer *answer)
 {
 	/* 100 error answers of the largest size fit beyond the results. */
-	*out = (struct buf)BUF_INIT(ANSWER_MAX + 128 * 1024);
+	return answer->large ? ANSWER_MAX + 128 * 1024 : ANSWER_SMALL_MAX;
+}
+
+enum iotpki_err answer_buf(const struct answer *answer, struct buf *out)
+{
+	*out = (struct buf)BUF_INIT(answer_most(answer));
 	out->data = malloc(ANSWER_FIRST_SIZE);
 	if (out->data == NULL)
 		return IOTPKI_ERR_NOMEM;

@@ -8,11 +8,13 @@
 
 #include "bnode/jsonrpc.h"
 #include "bnode/ledger.h"
+#include "bnode/metrics.h"
 
 #define ANSWER_MAX (4u * 1024 * 1024) /* bytes of all results of one request */
 #define ANSWER_NAMES_MAX 1000         /* names in one name_filter answer */
 #define ANSWER_OFFSET_MAX 10000       /* names that a name_filter offset may skip */
 #define ANSWER_READS_MAX 20000        /* names and operations that one request may read */
+#define ANSWER_SMALL_MAX (64u * 1024) /* bytes of the answer to one call that is not a list */
 #define ANSWER_PROOF_MAX \
 	(48u * 1024) /* bytes: leaves an answer below the 64 KiB that clients take */
 
@@ -30,7 +32,11 @@ struct answer {
 	struct answer_submission *submissions;
 	size_t submission_count;
 	size_t decoded_count; /* submissions that are for the ledger */
+	bool large;           /* may be more than ANSWER_SMALL_MAX */
 	bool busy;            /* set by the server: they were not taken */
+	/* Set by the server; NULL: its calls are not counted. */
+	struct metrics *metrics;
+	size_t slot;
 };
 
 /** Parse a body and take out its transactions. IOTPKI_ERR_NOMEM or IOTPKI_OK. */
@@ -45,5 +51,7 @@ enum iotpki_err answer_write(struct ledger *ledger, const struct clock *clock,
 			     unsigned int *status_out) MUST_CHECK;
 void answer_done(struct answer *answer);
 
-/** A buffer for answer_write() with room for a usual answer. */
-enum iotpki_err answer_buf(struct buf *out) MUST_CHECK;
+/** A buffer for answer_write() with room for a usual answer, that holds one of this kind. */
+enum iotpki_err answer_buf(const struct answer *answer, struct buf *out) MUST_CHECK;
+/** Bytes that such a buffer can hold. */
+size_t answer_most(const struct answer *answer);

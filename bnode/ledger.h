@@ -116,3 +116,10 @@ enum iotpki_err ledger_proof(struct ledger *ledger, const char *name, ledger_ope
 typedef bool ledger_name_fn(void *context, const struct ledger_name *name);
 enum iotpki_err ledger_filter(struct ledger *ledger, const char *prefix, const char *from,
 			      size_t max, ledger_name_fn *emit, void *context) MUST_CHECK;
+
+struct ledger_stats {
+	uint64_t names;    /* in the table: expired and revoked ones too */
+	uint64_t map_used; /* bytes, of pages that were ever used */
+	uint64_t map_size;
+};
+enum iotpki_err ledger_stats(struct ledger *ledger, struct ledger_stats *stats_out) MUST_CHECK;

@@ -439,11 +439,11 @@ static struct jsonrpc_error getblockchaininfo(const struct method_scope *scope,
 }
 
 static const struct method methods[] = {
-	{ "name_show", "ss", 1, name_show },
-	{ "name_history", "sbs", 1, name_history },
-	{ "name_filter", "siei", 0, name_filter },
-	{ "getblockchaininfo", "", 0, getblockchaininfo },
-	{ "name_submit", "s", 1, NULL },
+	{ "name_show", "ss", 1, false, name_show },
+	{ "name_history", "sbs", 1, true, name_history },
+	{ "name_filter", "siei", 0, true, name_filter },
+	{ "getblockchaininfo", "", 0, false, getblockchaininfo },
+	{ "name_submit", "s", 1, false, NULL },
 };
 
 /* The method of a call, or what to answer instead. */

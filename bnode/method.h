@@ -17,6 +17,7 @@ struct method {
 	const char *name;
 	const char *kinds;
 	size_t needed;
+	bool lists; /* its result may be as long as ANSWER_MAX */
 	/* NULL: name_submit, which the writer has run */
 	struct jsonrpc_error (*run)(const struct method_scope *scope,
 				    const struct jsonrpc_call *call);

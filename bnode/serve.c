@@ -1,6 +1,7 @@
 /* The verbs serve, init and pin. */
 #include <errno.h>
 #include <getopt.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 #include "base/log.h"
 #include "base/parse.h"
 #include "bnode/server.h"
+#include "bnode/tlsserve.h"
 #include "bnode/verbs.h"
 
 enum {
@@ -20,6 +22,9 @@ enum {
 	FD_MAX = 1 << 20,
 	THREADS_MAX = 16,
 	CONNECTIONS_MAX = 16384,
+	CONNECTIONS_MIN = 16,
+	RATE_MAX = 1000000,
+	OTHER_DESCRIPTORS = 64, /* ledger, listeners, epoll sets, standard streams */
 	LEDGER_MIB_MAX = 1 << 20
 };
 
@@ -155,8 +160,8 @@ int bnode_init(int argc, char **argv)
 
 struct serve {
 	const char *dir;
-	int ready_fd;
-	unsigned int ledger_mib; /* 0: as it is */
+	unsigned int ready_number; /* a descriptor; 0: none */
+	unsigned int ledger_mib;   /* 0: as it is */
 	struct server_options options;
 };
 
@@ -190,7 +195,9 @@ static const struct serve_number {
 } serve_numbers[] = {
 	{ 'r', 1, FD_MAX, "--ready-fd takes an open descriptor" },
 	{ 't', 1, THREADS_MAX, "--threads takes 1 to 16" },
-	{ 'c', 16, CONNECTIONS_MAX, "--connections takes 16 to 16384" },
+	{ 'c', CONNECTIONS_MIN, CONNECTIONS_MAX, "--connections takes 16 to 16384" },
+	{ 'a', 1, CONNECTIONS_MAX, "--connections-per-address takes 1 to 16384" },
+	{ 'n', 0, RATE_MAX, "--new-per-second takes 0 (any number) to 1000000" },
 	{ 's', 1, 300, "--request-seconds takes 1 to 300" },
 	{ 'm', 1, LEDGER_MIB_MAX, "--ledger-mib takes 1 to 1048576" },
 };
@@ -203,17 +210,36 @@ static int serve_number(struct serve *serve, int option)
 		if (row->option == option && !number(optarg, row->least, row->most, &value))
 			return verb_usage("serve", "%s", row->text);
 	}
-	if (option == 'r')
-		serve->ready_fd = (int)value;
-	else if (option == 't')
-		serve->options.threads = value;
-	else if (option == 'c')
-		serve->options.connections = value;
-	else if (option == 'm')
-		serve->ledger_mib = value;
-	else
-		serve->options.request_s = value;
+	unsigned int *const places[] = {
+		['r'] = &serve->ready_number,
+		['t'] = &serve->options.threads,
+		['c'] = &serve->options.limits.connections,
+		['a'] = &serve->options.limits.per_address,
+		['n'] = &serve->options.limits.per_second,
+		['m'] = &serve->ledger_mib,
+		['s'] = &serve->options.limits.request_s,
+	};
+	*places[option] = value;
 	return VERB_OK;
+}
+
+static int serve_metrics(struct serve *serve, const char *text)
+{
+	static const struct {
+		const char *text;
+		enum request_metrics metrics;
+	} rows[] = {
+		{ "loopback", REQUEST_METRICS_LOOPBACK },
+		{ "any", REQUEST_METRICS_ANY },
+		{ "off", REQUEST_METRICS_OFF },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		if (strcmp(rows[i].text, text) != 0)
+			continue;
+		serve->options.metrics = rows[i].metrics;
+		return VERB_OK;
+	}
+	return verb_usage("serve", "--metrics takes loopback, any or off");
 }
 
 static int serve_options(int argc, char **argv, struct serve *serve)
@@ -223,6 +249,10 @@ static int serve_options(int argc, char **argv, struct serve *serve)
 					       { "ready-fd", required_argument, NULL, 'r' },
 					       { "threads", required_argument, NULL, 't' },
 					       { "connections", required_argument, NULL, 'c' },
+					       { "connections-per-address", required_argument, NULL,
+						 'a' },
+					       { "new-per-second", required_argument, NULL, 'n' },
+					       { "metrics", required_argument, NULL, 'x' },
 					       { "request-seconds", required_argument, NULL, 's' },
 					       { "ledger-mib", required_argument, NULL, 'm' },
 					       { 0 } };
@@ -234,6 +264,8 @@ static int serve_options(int argc, char **argv, struct serve *serve)
 			serve->dir = optarg;
 		else if (c == 'l')
 			code = serve_listen(serve, optarg);
+		else if (c == 'x')
+			code = serve_metrics(serve, optarg);
 		else
 			code = serve_number(serve, c);
 		if (code != VERB_OK)
@@ -255,22 +287,32 @@ static bool any_tls(const struct server_options *options)
 	return tls;
 }
 
-/* Each connection is a descriptor; the soft limit of 1,024 is for programs that use select(). */
-static void raise_descriptors(const struct server_options *options)
+/*
+ * Each connection is a descriptor; the soft limit of 1,024 is for programs that use select(). Where the
+ * hard one is too low, fewer connections are taken: accept() must never be what finds out.
+ */
+static void fit_descriptors(struct server_options *options)
 {
 	struct rlimit limit;
-	const rlim_t want = (rlim_t)options->connections * options->listener_count + 64;
+	const rlim_t listeners = options->listener_count;
+	const rlim_t want = options->limits.connections * listeners + OTHER_DESCRIPTORS;
 	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= want)
 		return;
 	limit.rlim_cur = want < limit.rlim_max ? want : limit.rlim_max;
-	if (setrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur < want)
-		log_write(LOG_LEVEL_WARNING,
-			  "the limit of open files (%llu) is below --connections; raise it",
-			  (unsigned long long)limit.rlim_cur);
+	if (setrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur >= want)
+		return;
+	const rlim_t rest =
+		limit.rlim_cur > OTHER_DESCRIPTORS ? limit.rlim_cur - OTHER_DESCRIPTORS : 0;
+	options->limits.connections = (unsigned int)(rest / listeners);
+	if (options->limits.connections < CONNECTIONS_MIN)
+		options->limits.connections = CONNECTIONS_MIN;
+	log_write(LOG_LEVEL_WARNING,
+		  "the limit of open files (%llu) is below --connections: %u are taken at once",
+		  (unsigned long long)limit.rlim_cur, options->limits.connections);
 }
 
 static enum iotpki_err tell_ready(const struct serve *serve, const struct server *server,
-				  const struct tlskey *key, struct iotpki_detail *detail)
+				  const char *pin, struct iotpki_detail *detail)
 {
 	CLEANUP(buf_done) struct buf lines = BUF_INIT(4096);
 	for (size_t i = 0; i < serve->options.listener_count; i++) {
@@ -278,65 +320,154 @@ static enum iotpki_err tell_ready(const struct serve *serve, const struct server
 		server_url(server, i, url);
 		const bool tls = serve->options.listeners[i].tls;
 		log_write(LOG_LEVEL_NOTICE, "listening url=%s%s%s", url, tls ? " pin=" : "",
-			  tls ? key->pin : "");
-		(void)buf_printf(&lines, "url=%s%s%s\n", url, tls ? " pin=" : "",
-				 tls ? key->pin : "");
+			  tls ? pin : "");
+		(void)buf_printf(&lines, "url=%s%s%s\n", url, tls ? " pin=" : "", tls ? pin : "");
 	}
-	if (serve->ready_fd < 0)
+	if (serve->ready_number == 0)
 		return IOTPKI_OK;
-	const ssize_t written = write(serve->ready_fd, lines.data, lines.len);
-	(void)close(serve->ready_fd);
+	const ssize_t written = write((int)serve->ready_number, lines.data, lines.len);
+	(void)close((int)serve->ready_number);
 	if (written == (ssize_t)lines.len)
 		return IOTPKI_OK;
 	return detail_set(detail, IOTPKI_ERR_IO, 0, 0, "cannot write the ready line: %s",
 			  strerror(errno));
 }
 
-static void wait_for_end(const sigset_t *ends, struct server *server)
+/* What one run of serve holds; released in the order of the fields' use, last first. */
+struct run {
+	struct ledger *ledger;
+	struct backend *backend;
+	struct tlsserve *tls;
+	struct server *server;
+	char pin[TLSKEY_PIN_SIZE];
+};
+
+static void run_done(struct run *run)
 {
-	const struct timespec second = { .tv_sec = 1 };
-	while (sigtimedwait(ends, NULL, &second) < 0)
-		server_sweep(server);
+	server_freep(&run->server);
+	backend_freep(&run->backend);
+	tlsserve_freep(&run->tls);
+	ledger_closep(&run->ledger);
 }
 
-static enum iotpki_err serve_run(const struct serve *serve, struct iotpki_detail *detail)
+/*
+ * SIGHUP: the key and the certificate again from their files. A key that does not load changes nothing:
+ * a node that serves is worth more than a fresh file.
+ */
+static void reload(const struct serve *serve, struct run *run)
+{
+	CLEANUP(tlskey_done) struct tlskey key = { 0 };
+	struct iotpki_detail detail = { 0 };
+	struct metrics *metrics = run->backend->metrics;
+	if (run->tls == NULL) {
+		log_write(LOG_LEVEL_NOTICE, "nothing to reload: no --listen is https");
+		return;
+	}
+	enum iotpki_err err = tlskey_load(serve->dir, &key, &detail);
+	if (err == IOTPKI_OK)
+		err = tlsserve_replace(run->tls, &key, &detail);
+	if (err != IOTPKI_OK) {
+		char text[IOTPKI_DETAIL_MESSAGE_MAX];
+		iotpki_err_detail(err, &detail, text, sizeof(text));
+		log_write(LOG_LEVEL_ERROR, "the TLS key stays as it was: %s", text);
+		metrics_add(&metrics->reloads_failed, 1);
+		return;
+	}
+	metrics_add(&metrics->reloads, 1);
+	log_write(LOG_LEVEL_NOTICE, "TLS key and certificate read again pin=%s%s", key.pin,
+		  strcmp(key.pin, run->pin) == 0 ? ""
+						 : ": another than before, clients must know it");
+	memcpy(run->pin, key.pin, sizeof(run->pin));
+}
+
+static void wait_for_end(const struct serve *serve, struct run *run, const sigset_t *signals)
+{
+	for (;;) {
+		const int next_ms = server_sweep(run->server);
+		const struct timespec next = { .tv_sec = next_ms / 1000,
+					       .tv_nsec = next_ms % 1000 * 1000000L };
+		const int number = sigtimedwait(signals, NULL, &next);
+		if (number == SIGHUP)
+			reload(serve, run);
+		else if (number > 0)
+			return;
+	}
+}
+
+/* A second SIGTERM ends the process at once: every commit is durable or is not, at any moment. */
+static void end(struct run *run, const sigset_t *signals)
+{
+	log_write(LOG_LEVEL_NOTICE, "stopping");
+	(void)signal(SIGHUP, SIG_IGN);
+	(void)pthread_sigmask(SIG_UNBLOCK, signals, NULL);
+	server_stop(run->server);
+}
+
+static enum iotpki_err run_tls(const struct serve *serve, struct run *run,
+			       struct iotpki_detail *detail)
+{
+	CLEANUP(tlskey_done) struct tlskey key = { 0 };
+	if (!any_tls(&serve->options))
+		return IOTPKI_OK;
+	const enum iotpki_err err = tlskey_load(serve->dir, &key, detail);
+	if (err != IOTPKI_OK)
+		return err;
+	memcpy(run->pin, key.pin, sizeof(run->pin));
+	return tlsserve_new(&key, &run->tls, detail);
+}
+
+static enum iotpki_err run_open(const struct serve *serve, struct run *run,
+				struct iotpki_detail *detail)
 {
 	char path[VERB_PATH_SIZE];
-	CLEANUP(tlskey_done) struct tlskey key = { 0 };
-	CLEANUP(ledger_closep) struct ledger *ledger = NULL;
-	CLEANUP(server_freep) struct server *server = NULL;
 	enum iotpki_err err = verb_path(serve->dir, "ledger", path, detail);
-	if (err == IOTPKI_OK && any_tls(&serve->options))
-		err = tlskey_load(serve->dir, &key, detail);
 	if (err == IOTPKI_OK)
-		err = ledger_open(path, clock_system(), &ledger, detail);
+		err = run_tls(serve, run, detail);
 	if (err == IOTPKI_OK)
-		err = ledger_enlarge(ledger, (size_t)serve->ledger_mib << 20, detail);
-	if (err != IOTPKI_OK)
-		return err;
+		err = ledger_open(path, clock_system(), &run->ledger, detail);
+	if (err == IOTPKI_OK)
+		err = ledger_enlarge(run->ledger, (size_t)serve->ledger_mib << 20, detail);
+	return err;
+}
 
+/* Large blocks on their own pages, and few arenas: what an attack made it take, it gives back. */
+static void tune_malloc(void)
+{
+	(void)mallopt(M_MMAP_THRESHOLD, 128 * 1024);
+	(void)mallopt(M_ARENA_MAX, 4);
+}
+
+static enum iotpki_err serve_run(struct serve *serve, struct iotpki_detail *detail)
+{
+	CLEANUP(run_done) struct run run = { 0 };
+	tune_malloc();
 	/* Blocked before any thread starts, so that this thread alone takes them. */
-	sigset_t ends;
-	sigemptyset(&ends);
-	sigaddset(&ends, SIGTERM);
-	sigaddset(&ends, SIGINT);
-	if (pthread_sigmask(SIG_BLOCK, &ends, NULL) != 0 || signal(SIGPIPE, SIG_IGN) == SIG_ERR)
+	sigset_t signals;
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGHUP);
+	if (pthread_sigmask(SIG_BLOCK, &signals, NULL) != 0 || signal(SIGPIPE, SIG_IGN) == SIG_ERR)
 		return IOTPKI_ERR_INTERNAL;
-	raise_descriptors(&serve->options);
-	err = server_start(&serve->options, ledger, clock_system(), &key, &server, detail);
+	fit_descriptors(&serve->options);
+	enum iotpki_err err = run_open(serve, &run, detail);
 	if (err == IOTPKI_OK)
-		err = tell_ready(serve, server, &key, detail);
+		err = backend_ledger_new(run.ledger, clock_system(), &run.backend);
+	if (err == IOTPKI_OK)
+		err = server_start(&serve->options, run.backend, clock_system(), run.tls,
+				   &run.server, detail);
+	if (err == IOTPKI_OK)
+		err = tell_ready(serve, run.server, run.pin, detail);
 	if (err != IOTPKI_OK)
 		return err;
-	wait_for_end(&ends, server);
-	log_write(LOG_LEVEL_NOTICE, "stopping");
-	server_stop(server);
+	wait_for_end(serve, &run, &signals);
+	end(&run, &signals);
 	return IOTPKI_OK;
 }
 
 int bnode_serve(int argc, char **argv)
 {
-	struct serve serve = { .ready_fd = -1, .options = SERVER_OPTIONS_INIT };
+	struct serve serve = { .options = SERVER_OPTIONS_INIT };
 	const int code = serve_options(argc, argv, &serve);
 	if (code != VERB_OK)
 		return code;

@@ -1,38 +1,25 @@
-/* libmicrohttpd around answer.c and writer.c. */
+/* libmicrohttpd around a backend. */
 #include "bnode/server.h"
 
 #include <pthread.h>
-#include <stdatomic.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
-#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
-#include <microhttpd.h>
-
-#include "base/log.h"
-#include "base/parse.h"
 #include "bnode/listener.h"
-#include "bnode/writer.h"
+#include "bnode/tlsserve.h"
 
 enum {
-	HEADER_MEMORY = 32 * 1024,     /* bytes a connection may use for its headers */
-	DISCARD_MAX = 1024 * 1024,     /* a longer body is cut off instead of read to its end */
-	BODIES_MAX = 32 * 1024 * 1024, /* bytes of all bodies that are being received */
+	HEADER_MEMORY = 16 * 1024, /* bytes a connection may use for its headers */
 	STOP_MS = 5000,
 	STOP_STEP_MS = 10,
 };
 
-struct connection {
-	struct connection *previous, *next;
-	int fd;
-	atomic_llong since_ms; /* end of the last request, or of accept() */
-	atomic_bool ours;      /* a whole request is here: the time is ours, not the client's */
-};
-
 struct listening {
+	struct server *server;
+	size_t index;
 	struct MHD_Daemon *daemon;
 	struct server_listener at; /* with the real port */
 	int fd;                    /* -1 once libmicrohttpd owns it */
@@ -41,68 +28,89 @@ struct listening {
 struct server {
 	atomic_bool stopping; /* no connection is taken any more */
 	struct server_options options;
-	struct ledger *ledger;
+	struct backend *backend;
 	const struct clock *clock;
-	struct writer *writer;
+	struct tlsserve *tls;
+	struct clients *clients;
 	struct listening listening[SERVER_LISTENERS_MAX];
 	size_t count;
-	atomic_size_t body_bytes;
 	atomic_uint answering; /* requests that are whole and not yet answered to the last byte */
-	pthread_mutex_t lock;
-	struct connection *connections; /* under lock */
 };
 
 /* One request, from its headers to the last byte of its answer. */
 struct exchange {
 	struct server *server;
 	struct MHD_Connection *http;
-	struct connection *connection; /* NULL if there was no memory for one */
-	unsigned int refuse;           /* status to answer once the body is over */
+	struct client *client;
+	enum request_page page;
+	unsigned int refuse; /* status to answer once the body is over */
 	bool whole, prepared;
 	struct buf body;
 	struct answer answer;
-	struct writer_job job; /* must be able to reach the exchange: see committed() */
+	struct backend_job job; /* must be able to reach the exchange: see done() */
 };
 
-/* ---- connections and their time ---- */
+/* ---- connections ---- */
+
+/*
+ * Not MHD_quiesce_daemon(): it and the threads race to take the listener out of their epoll sets, and
+ * whoever comes second aborts the process (seen with libmicrohttpd 0.9.75).
+ */
+static enum MHD_Result may_connect(void *context, const struct sockaddr *address, socklen_t len)
+{
+	static const enum metrics_refusal counted[] = {
+		[CLIENTS_ADDRESS] = METRICS_REFUSED_ADDRESS,
+		[CLIENTS_RATE] = METRICS_REFUSED_RATE,
+		[CLIENTS_NOMEM] = METRICS_REFUSED_MEMORY,
+	};
+	const struct listening *listening = context;
+	struct server *server = listening->server;
+	struct metrics *metrics = server->backend->metrics;
+	(void)len;
+	if (atomic_load_explicit(&server->stopping, memory_order_relaxed)) {
+		metrics_add(&metrics->refused[METRICS_REFUSED_STOPPING], 1);
+		return MHD_NO;
+	}
+	const enum clients_refusal refusal = clients_admit(server->clients, address);
+	if (refusal == CLIENTS_ADMITTED)
+		return MHD_YES;
+	metrics_add(&metrics->refused[counted[refusal]], 1);
+	return MHD_NO;
+}
+
+static struct client *client_new(const struct listening *listening, struct MHD_Connection *http)
+{
+	struct server *server = listening->server;
+	const union MHD_ConnectionInfo *fd =
+		MHD_get_connection_info(http, MHD_CONNECTION_INFO_CONNECTION_FD);
+	const union MHD_ConnectionInfo *address =
+		MHD_get_connection_info(http, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+	if (fd == NULL || address == NULL)
+		return NULL;
+	struct client *client = clients_add(server->clients, address->client_addr, listening->index,
+					    fd->connect_fd);
+	if (client == NULL)
+		return NULL;
+	if (listening->at.tls)
+		client->tls = tlsserve_take(server->tls);
+	metrics_add(&server->backend->metrics->connections, 1);
+	return client;
+}
 
 static void on_connection(void *context, struct MHD_Connection *http, void **socket_context,
 			  enum MHD_ConnectionNotificationCode code)
 {
-	struct server *server = context;
-	struct connection *connection = *socket_context;
 	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
-		connection = calloc(1, sizeof(*connection));
-		const union MHD_ConnectionInfo *info =
-			MHD_get_connection_info(http, MHD_CONNECTION_INFO_CONNECTION_FD);
-		*socket_context = connection;
-		if (connection == NULL || info == NULL) {
-			free(connection);
-			*socket_context = NULL;
-			return;
-		}
-		connection->fd = info->connect_fd;
-		atomic_init(&connection->since_ms, server->clock->mono_ms(server->clock));
-		pthread_mutex_lock(&server->lock);
-		connection->next = server->connections;
-		if (connection->next != NULL)
-			connection->next->previous = connection;
-		server->connections = connection;
-		pthread_mutex_unlock(&server->lock);
+		/* Without memory it is NULL, and the connection ends at its first request. */
+		*socket_context = client_new(context, http);
 		return;
 	}
-	if (connection == NULL)
-		return;
 	/* libmicrohttpd closes the descriptor after this call, so a sweep never shuts another's. */
-	pthread_mutex_lock(&server->lock);
-	if (connection->previous != NULL)
-		connection->previous->next = connection->next;
-	else
-		server->connections = connection->next;
-	if (connection->next != NULL)
-		connection->next->previous = connection->previous;
-	pthread_mutex_unlock(&server->lock);
-	free(connection);
+	struct client *client = *socket_context;
+	if (client == NULL)
+		return;
+	tlsserve_give(client->tls);
+	clients_remove(client);
 	*socket_context = NULL;
 }
 
@@ -110,218 +118,228 @@ static void on_connection(void *context, struct MHD_Connection *http, void **soc
  * libmicrohttpd's own timeout starts again with every byte, so one byte a second would hold a
  * connection for ever (TM-16). This one does not.
  */
-void server_sweep(struct server *server)
+int server_sweep(struct server *server)
 {
-	const int64_t now_ms = server->clock->mono_ms(server->clock);
-	const int64_t most_ms = (int64_t)server->options.request_s * 1000;
-	pthread_mutex_lock(&server->lock);
-	for (struct connection *it = server->connections; it != NULL; it = it->next) {
-		if (!atomic_load(&it->ours) && now_ms - atomic_load(&it->since_ms) > most_ms)
-			(void)shutdown(it->fd, SHUT_RDWR);
-	}
-	pthread_mutex_unlock(&server->lock);
+	size_t cut = 0;
+	const int next_ms = clients_sweep(server->clients, &cut);
+	metrics_add(&server->backend->metrics->cut, cut);
+	return next_ms;
 }
 
-static void set_ours(struct exchange *exchange, bool ours)
+/* ---- answers ---- */
+
+static void forget_request(struct exchange *exchange)
 {
-	struct connection *connection = exchange->connection;
-	if (connection == NULL)
-		return;
-	struct server *server = exchange->server;
-	atomic_store(&connection->since_ms, server->clock->mono_ms(server->clock));
-	atomic_store(&connection->ours, ours);
+	answer_done(&exchange->answer);
+	buf_done(&exchange->body);
+	client_keep(exchange->client, CLIENTS_BODIES, 0);
 }
 
 static void on_completed(void *context, struct MHD_Connection *http, void **request,
 			 enum MHD_RequestTerminationCode code)
 {
-	struct server *server = context;
 	struct exchange *exchange = *request;
+	(void)context;
 	(void)http;
 	(void)code;
 	if (exchange == NULL)
 		return;
-	set_ours(exchange, false);
-	atomic_fetch_sub(&server->body_bytes, exchange->body.len);
+	(void)client_turn(exchange->client, false);
 	if (exchange->whole)
-		atomic_fetch_sub(&server->answering, 1);
-	answer_done(&exchange->answer);
-	buf_done(&exchange->body);
+		atomic_fetch_sub(&exchange->server->answering, 1);
+	forget_request(exchange);
+	client_keep(exchange->client, CLIENTS_ANSWERS, 0);
 	free(exchange);
 	*request = NULL;
 }
 
-/* ---- answers ---- */
-
-static const struct {
-	unsigned int status;
-	const char *text;
-} refusals[] = {
-	{ 400, "Bad request\n" },
-	{ 403, "Requests of web pages are refused\n" },
-	{ 404, "There is nothing here but /\n" },
-	{ 405, "JSONRPC server handles only POST requests\n" },
-	{ 413, "The body is too large\n" },
-	{ 503, "Too busy, try again\n" },
-};
-
-/* The connection is closed after it: who sent this has nothing further to say to us. */
-static enum MHD_Result refuse(struct MHD_Connection *http, unsigned int status)
+static enum MHD_Result refuse(struct exchange *exchange, unsigned int status)
 {
-	const char *text = "";
-	for (size_t i = 0; i < ARRAY_LEN(refusals); i++) {
-		if (refusals[i].status == status)
-			text = refusals[i].text;
-	}
-	/* The old name of the same function is all that 0.9.75 has; the text is only read. */
-	struct MHD_Response *response = MHD_create_response_from_buffer(
-		strlen(text), (void *)(uintptr_t)text, MHD_RESPMEM_PERSISTENT);
-	if (response == NULL)
-		return MHD_NO;
-	(void)MHD_add_response_header(response, "Content-Type", "text/plain; charset=utf-8");
-	(void)MHD_add_response_header(response, "Connection", "close");
-	if (status == 405)
-		(void)MHD_add_response_header(response, "Allow", "POST");
-	const enum MHD_Result result = MHD_queue_response(http, status, response);
-	MHD_destroy_response(response);
-	return result;
+	metrics_status(exchange->server->backend->metrics, (size_t)exchange->client->fd, status);
+	return request_refuse(exchange->http, status);
 }
 
-static enum MHD_Result answer(struct exchange *exchange)
+/* From here on the answer's time is the client's again: it has to take it. */
+static enum MHD_Result send_buf(struct exchange *exchange, unsigned int status, const char *type,
+				struct buf *out)
 {
 	struct server *server = exchange->server;
-	CLEANUP(buf_done) struct buf out = { 0 };
-	unsigned int status = 0;
-	if (answer_buf(&out) != IOTPKI_OK ||
-	    answer_write(server->ledger, server->clock, &exchange->answer, &out, &status) !=
-		    IOTPKI_OK)
-		return refuse(exchange->http, 503);
-	/* From here on the answer's time is the client's again: it has to take it. */
-	set_ours(exchange, false);
+	struct metrics *metrics = server->backend->metrics;
+	const size_t slot = (size_t)exchange->client->fd;
+	metrics_time(metrics, slot, client_turn(exchange->client, false));
+	metrics_status(metrics, slot, status);
 	struct MHD_Response *response =
-		MHD_create_response_from_buffer(out.len, out.data, MHD_RESPMEM_MUST_FREE);
+		MHD_create_response_from_buffer(out->len, out->data, MHD_RESPMEM_MUST_FREE);
 	if (response == NULL)
 		return MHD_NO;
-	out = (struct buf){ 0 };
-	(void)MHD_add_response_header(response, "Content-Type", "application/json");
+	*out = (struct buf){ 0 };
+	(void)MHD_add_response_header(response, "Content-Type", type);
+	if (atomic_load_explicit(&server->stopping, memory_order_relaxed))
+		(void)MHD_add_response_header(response, "Connection", "close");
 	const enum MHD_Result result = MHD_queue_response(exchange->http, status, response);
 	MHD_destroy_response(response);
 	return result;
 }
 
-static void committed(struct writer_job *job)
+/* What a client that reads nothing holds is the answer and no more. */
+static void shrink(struct exchange *exchange, struct buf *out)
+{
+	if (!exchange->answer.large)
+		return;
+	uint8_t *smaller = realloc(out->data, out->len + 1);
+	if (smaller != NULL)
+		out->data = smaller;
+	client_keep(exchange->client, CLIENTS_ANSWERS,
+		    out->len > CLIENTS_SMALL_ANSWER ? out->len : 0);
+}
+
+static enum MHD_Result answer(struct exchange *exchange)
+{
+	struct backend *backend = exchange->server->backend;
+	const struct answer *answer = &exchange->answer;
+	CLEANUP(buf_done) struct buf out = { 0 };
+	unsigned int status = 0;
+	if (answer->large &&
+	    !client_reserve(exchange->client, CLIENTS_ANSWERS, answer_most(answer)))
+		return refuse(exchange, 503);
+	if (answer_buf(answer, &out) != IOTPKI_OK ||
+	    backend->write(backend, &exchange->job, &out, &status) != IOTPKI_OK)
+		return refuse(exchange, 503);
+	shrink(exchange, &out);
+	forget_request(exchange);
+	return send_buf(exchange, status, "application/json", &out);
+}
+
+static void done(struct backend_job *job)
 {
 	struct exchange *exchange =
 		(struct exchange *)(void *)((char *)job - offsetof(struct exchange, job));
 	MHD_resume_connection(exchange->http);
 }
 
-/* The body is over: parse it, and hand what it submits to the writer first. */
+/* The body is over: parse it, and let what takes time begin. */
 static enum MHD_Result prepare(struct exchange *exchange)
 {
-	struct server *server = exchange->server;
-	exchange->whole = true;
-	atomic_fetch_add(&server->answering, 1);
-	set_ours(exchange, true);
-	if (exchange->refuse != 0)
-		return refuse(exchange->http, exchange->refuse);
+	struct backend *backend = exchange->server->backend;
+	struct answer *request = &exchange->answer;
 	exchange->prepared = true;
-	if (answer_prepare(buf_text(&exchange->body), exchange->body.len, &exchange->answer) !=
-	    IOTPKI_OK)
-		return refuse(exchange->http, 503);
-	if (exchange->answer.decoded_count == 0)
+	if (answer_prepare(buf_text(&exchange->body), exchange->body.len, request) != IOTPKI_OK)
+		return refuse(exchange, 503);
+	request->metrics = backend->metrics;
+	request->slot = (size_t)exchange->client->fd;
+	exchange->job = (struct backend_job){ .answer = request,
+					      .client = client_address(exchange->client),
+					      .done = done };
+	if (!backend->waits(backend, &exchange->job))
 		return answer(exchange);
-	exchange->job = (struct writer_job){ .answer = &exchange->answer, .done = committed };
-	/* Suspended before it is queued: the writer may be done before this function returns. */
+	/* Suspended before it begins: it may be done before this function returns. */
 	MHD_suspend_connection(exchange->http);
-	if (!writer_submit(server->writer, &exchange->job)) {
-		exchange->answer.busy = true;
+	if (!backend->begin(backend, &exchange->job)) {
+		request->busy = true;
 		MHD_resume_connection(exchange->http);
 	}
 	return MHD_YES;
 }
 
+/* ---- pages for who runs the node ---- */
+
+static void read_gauges(struct server *server, struct metrics_gauges *gauges)
+{
+	*gauges = (struct metrics_gauges){ 0 };
+	gauges->stopping = atomic_load(&server->stopping);
+	gauges->connections = clients_count(server->clients);
+	gauges->connections_max = server->options.limits.connections * server->count;
+	gauges->body_bytes = clients_reserved(server->clients, CLIENTS_BODIES);
+	gauges->answer_bytes = clients_reserved(server->clients, CLIENTS_ANSWERS);
+	server->backend->gauges(server->backend, gauges);
+}
+
+static enum MHD_Result send_metrics(struct exchange *exchange)
+{
+	CLEANUP(buf_done) struct buf out = BUF_INIT(METRICS_TEXT_MAX);
+	struct metrics_gauges gauges;
+	read_gauges(exchange->server, &gauges);
+	if (metrics_text(exchange->server->backend->metrics, &gauges, &out) != IOTPKI_OK)
+		return refuse(exchange, 503);
+	return send_buf(exchange, 200, "text/plain; version=0.0.4; charset=utf-8", &out);
+}
+
+static enum MHD_Result send_health(struct exchange *exchange)
+{
+	CLEANUP(buf_done) struct buf out = BUF_INIT(256);
+	struct metrics_gauges gauges;
+	read_gauges(exchange->server, &gauges);
+	const bool ok = gauges.up && !gauges.stopping;
+	const char *status = gauges.stopping ? "stopping" : "failing";
+	if (buf_printf(&out, "{\"status\":\"%s\"}\n", ok ? "ok" : status) != IOTPKI_OK)
+		return refuse(exchange, 503);
+	return send_buf(exchange, ok ? 200 : 503, "application/json", &out);
+}
+
+static enum MHD_Result on_whole(struct exchange *exchange)
+{
+	exchange->whole = true;
+	atomic_fetch_add(&exchange->server->answering, 1);
+	(void)client_turn(exchange->client, true);
+	if (exchange->refuse != 0)
+		return refuse(exchange, exchange->refuse);
+	if (exchange->page == REQUEST_METRICS)
+		return send_metrics(exchange);
+	if (exchange->page == REQUEST_HEALTH)
+		return send_health(exchange);
+	return prepare(exchange);
+}
+
 /* ---- requests ---- */
-
-struct headers {
-	unsigned int origins, lengths, codings, odd;
-	const char *length;
-};
-
-static enum MHD_Result read_header(void *context, enum MHD_ValueKind kind, const char *key,
-				   const char *value)
-{
-	struct headers *headers = context;
-	(void)kind;
-	headers->odd += key[strcspn(key, " \t")] != '\0';
-	if (strcasecmp(key, "Origin") == 0)
-		headers->origins++;
-	if (strcasecmp(key, "Transfer-Encoding") == 0)
-		headers->codings++;
-	if (strcasecmp(key, "Content-Length") == 0) {
-		headers->lengths++;
-		headers->length = value;
-	}
-	return MHD_YES;
-}
-
-/* What no client of ours sends: 0, or the status that refuses it. */
-static unsigned int judge_headers(struct MHD_Connection *http, const char *url, const char *method)
-{
-	struct headers headers = { 0 };
-	if (strcmp(method, "POST") != 0)
-		return 405;
-	if (strcmp(url, "/") != 0)
-		return 404;
-	(void)MHD_get_connection_values(http, MHD_HEADER_KIND, read_header, &headers);
-	if (headers.origins > 0)
-		return 403;
-	/*
-	 * Two lengths for one body, or "Content-Length :", which libmicrohttpd takes for another
-	 * name: what a proxy before us may read otherwise (RFC 9112 5.1, 6.3).
-	 */
-	if (headers.odd > 0 || headers.lengths + headers.codings > 1)
-		return 400;
-	uint64_t bytes = 0;
-	if (headers.length != NULL &&
-	    !uint_parse(headers.length, strlen(headers.length), UINT64_MAX, &bytes))
-		return 400;
-	return bytes > DISCARD_MAX ? 413 : 0;
-}
 
 static enum MHD_Result begin(struct server *server, struct MHD_Connection *http, const char *url,
 			     const char *method, void **request)
 {
-	const unsigned int status = judge_headers(http, url, method);
-	if (status != 0)
-		return refuse(http, status);
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(http, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+	struct client *client = info != NULL ? info->socket_context : NULL;
+	if (client == NULL)
+		return MHD_NO;
+	enum request_page page;
+	const unsigned int status =
+		request_judge(http, url, method, server->options.metrics, &page);
+	if (status != 0) {
+		metrics_status(server->backend->metrics, (size_t)client->fd, status);
+		return request_refuse(http, status);
+	}
 	struct exchange *exchange = calloc(1, sizeof(*exchange));
 	if (exchange == NULL)
 		return MHD_NO;
 	exchange->server = server;
 	exchange->http = http;
+	exchange->client = client;
+	exchange->page = page;
 	exchange->body.cap = JSONRPC_BODY_MAX;
-	const union MHD_ConnectionInfo *info =
-		MHD_get_connection_info(http, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-	exchange->connection = info != NULL ? info->socket_context : NULL;
 	*request = exchange;
 	return MHD_YES;
+}
+
+static bool reserve_body(const struct exchange *exchange, size_t len)
+{
+	const size_t before = exchange->body.len, after = before + len;
+	if (after <= CLIENTS_SMALL_BODY)
+		return true;
+	return client_reserve(exchange->client, CLIENTS_BODIES,
+			      before <= CLIENTS_SMALL_BODY ? after : len);
 }
 
 /* Too much is read on to its end and then refused: an answer in the middle would be lost. */
 static void receive(struct exchange *exchange, const char *data, size_t len)
 {
-	struct server *server = exchange->server;
 	if (exchange->refuse != 0)
 		return;
 	if (len > JSONRPC_BODY_MAX - exchange->body.len)
 		exchange->refuse = 413;
-	else if (atomic_load(&server->body_bytes) > BODIES_MAX)
+	else if (!reserve_body(exchange, len) || buf_put(&exchange->body, data, len) != IOTPKI_OK)
 		exchange->refuse = 503;
-	else if (buf_put(&exchange->body, data, len) != IOTPKI_OK)
-		exchange->refuse = 503;
-	else
-		atomic_fetch_add(&server->body_bytes, len);
+	/* Nothing of a body that is refused is kept while its rest comes. */
+	if (exchange->refuse != 0)
+		forget_request(exchange);
 }
 
 static enum MHD_Result on_request(void *context, struct MHD_Connection *http, const char *url,
@@ -337,7 +355,7 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *http, co
 		*upload_len = 0;
 		return MHD_YES;
 	}
-	return exchange->prepared ? answer(exchange) : prepare(exchange);
+	return exchange->prepared ? answer(exchange) : on_whole(exchange);
 }
 
 /* ---- start and stop ---- */
@@ -350,69 +368,51 @@ static void drop_message(void *context, const char *format, va_list args)
 	(void)args;
 }
 
-/*
- * Not MHD_quiesce_daemon(): it and the threads race to take the listener out of their epoll sets, and
- * whoever comes second aborts the process (seen with libmicrohttpd 0.9.75).
- */
-static enum MHD_Result may_connect(void *context, const struct sockaddr *address, socklen_t len)
-{
-	const struct server *server = context;
-	(void)address;
-	(void)len;
-	return atomic_load(&server->stopping) ? MHD_NO : MHD_YES;
-}
-
-static struct MHD_Daemon *start_daemon(struct server *server, int fd, bool ipv6,
-				       const struct tlskey *key)
+static struct MHD_Daemon *start_daemon(struct server *server, struct listening *listening)
 {
 	static char priorities[] = "SECURE128:-VERS-ALL:+VERS-TLS1.3";
 	const struct server_options *options = &server->options;
-	struct MHD_OptionItem tls[] = {
-		{ MHD_OPTION_HTTPS_MEM_KEY, 0, key != NULL ? key->key_pem.data : NULL },
-		{ MHD_OPTION_HTTPS_MEM_CERT, 0, key != NULL ? key->cert_pem.data : NULL },
-		{ MHD_OPTION_HTTPS_PRIORITIES, 0, priorities },
-		{ MHD_OPTION_END, 0, NULL },
-	};
-	const struct MHD_OptionItem plain[] = { { MHD_OPTION_END, 0, NULL } };
+	const bool tls = listening->at.tls;
 	unsigned int flags =
 		MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
-	flags |= key != NULL ? MHD_USE_TLS : 0;
-	flags |= ipv6 ? MHD_USE_IPv6 : 0;
-	return MHD_start_daemon(flags, 0, may_connect, server, on_request, server,            /* */
-				MHD_OPTION_EXTERNAL_LOGGER, drop_message, NULL,               /* */
-				MHD_OPTION_LISTEN_SOCKET, fd,                                 /* */
-				MHD_OPTION_THREAD_POOL_SIZE, options->threads,                /* */
-				MHD_OPTION_CONNECTION_LIMIT, options->connections,            /* */
-				MHD_OPTION_PER_IP_CONNECTION_LIMIT, options->connections / 2, /* */
-				MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HEADER_MEMORY,    /* */
-				MHD_OPTION_CONNECTION_TIMEOUT, options->request_s,            /* */
-				MHD_OPTION_STRICT_FOR_CLIENT, 1,                              /* */
-				MHD_OPTION_NOTIFY_COMPLETED, on_completed, server,            /* */
-				MHD_OPTION_NOTIFY_CONNECTION, on_connection, server,          /* */
-				MHD_OPTION_ARRAY, key != NULL ? tls : plain,                  /* */
+	flags |= tls ? MHD_USE_TLS : 0;
+	flags |= listening->at.ipv6 ? MHD_USE_IPv6 : 0;
+	return MHD_start_daemon(flags, 0, may_connect, listening, on_request, server,      /* */
+				MHD_OPTION_EXTERNAL_LOGGER, drop_message, NULL,            /* */
+				MHD_OPTION_LISTEN_SOCKET, listening->fd,                   /* */
+				MHD_OPTION_THREAD_POOL_SIZE, options->threads,             /* */
+				MHD_OPTION_CONNECTION_LIMIT, options->limits.connections,  /* */
+				MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HEADER_MEMORY, /* */
+				MHD_OPTION_CONNECTION_TIMEOUT, options->limits.request_s,  /* */
+				MHD_OPTION_STRICT_FOR_CLIENT, 1,                           /* */
+				MHD_OPTION_NOTIFY_COMPLETED, on_completed, server,         /* */
+				MHD_OPTION_NOTIFY_CONNECTION, on_connection, listening,    /* */
+				tls ? MHD_OPTION_HTTPS_PRIORITIES : MHD_OPTION_END,
+				priorities,                                        /* */
+				MHD_OPTION_HTTPS_CERT_CALLBACK, tlsserve_callback, /* */
 				MHD_OPTION_END);
 }
 
 static enum iotpki_err listen_at(struct server *server, const struct server_listener *listener,
-				 const struct tlskey *key, struct iotpki_detail *detail)
+				 struct iotpki_detail *detail)
 {
 	struct listening *listening = &server->listening[server->count];
-	listening->at = *listener;
+	*listening =
+		(struct listening){ .server = server, .index = server->count, .at = *listener };
 	const enum iotpki_err err =
 		listener_bind(listener, &listening->fd, &listening->at.port, detail);
 	if (err != IOTPKI_OK)
 		return err;
 	server->count++;
-	listening->daemon =
-		start_daemon(server, listening->fd, listener->ipv6, listener->tls ? key : NULL);
+	listening->daemon = start_daemon(server, listening);
 	if (listening->daemon != NULL)
 		return IOTPKI_OK;
 	return detail_set(detail, IOTPKI_ERR_INTERNAL, 0, 0,
 			  "the HTTP library did not start (threads, descriptors or the TLS key)");
 }
 
-enum iotpki_err server_start(const struct server_options *options, struct ledger *ledger,
-			     const struct clock *clock, const struct tlskey *key,
+enum iotpki_err server_start(const struct server_options *options, struct backend *backend,
+			     const struct clock *clock, struct tlsserve *tls,
 			     struct server **server_out, struct iotpki_detail *detail)
 {
 	*server_out = NULL;
@@ -420,12 +420,12 @@ enum iotpki_err server_start(const struct server_options *options, struct ledger
 	if (server == NULL)
 		return IOTPKI_ERR_NOMEM;
 	server->options = *options;
-	server->ledger = ledger;
+	server->backend = backend;
 	server->clock = clock;
-	pthread_mutex_init(&server->lock, NULL);
-	enum iotpki_err err = writer_start(ledger, &server->writer);
+	server->tls = tls;
+	enum iotpki_err err = clients_new(&options->limits, clock, &server->clients);
 	for (size_t i = 0; err == IOTPKI_OK && i < options->listener_count; i++)
-		err = listen_at(server, &options->listeners[i], key, detail);
+		err = listen_at(server, &options->listeners[i], detail);
 	if (err == IOTPKI_OK)
 		*server_out = STEAL(server);
 	return err;
@@ -453,8 +453,7 @@ void server_stop(struct server *server)
 {
 	atomic_store(&server->stopping, true);
 	/* Before the daemons: none may be stopped while a connection of it is suspended. */
-	if (server->writer != NULL)
-		writer_drain(server->writer);
+	server->backend->drain(server->backend);
 	wait_for_answers(server);
 	for (size_t i = 0; i < server->count; i++) {
 		struct listening *listening = &server->listening[i];
@@ -473,8 +472,7 @@ void server_freep(struct server **server)
 	if (*server == NULL)
 		return;
 	server_stop(*server);
-	writer_freep(&(*server)->writer);
-	pthread_mutex_destroy(&(*server)->lock);
+	clients_freep(&(*server)->clients);
 	free(*server);
 	*server = NULL;
 }

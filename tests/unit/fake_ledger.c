@@ -89,3 +89,9 @@ enum iotpki_err ledger_commit(struct ledger *ledger, struct ledger_submission *c
 	}
 	return ledger->submit_err;
 }
+
+enum iotpki_err ledger_stats(struct ledger *ledger, struct ledger_stats *stats_out)
+{
+	*stats_out = (struct ledger_stats){ ledger->count, 4096, 8192 };
+	return ledger->broken ? IOTPKI_ERR_IO : IOTPKI_OK;
+}

@@ -94,7 +94,7 @@ static void ask(struct world *world, const char *body, struct buf *out, unsigned
 {
 	struct answer answer;
 	assert_int_equal(answer_prepare(body, strlen(body), &answer), IOTPKI_OK);
-	assert_int_equal(answer_buf(out), IOTPKI_OK);
+	assert_int_equal(answer_buf(&answer, out), IOTPKI_OK);
 	assert_int_equal(answer_write(&world->ledger, &world->clock.clock, &answer, out, status),
 			 IOTPKI_OK);
 	answer_done(&answer);
@@ -416,7 +416,7 @@ static void submit_batch(struct world *world, struct buf *out, unsigned int *sta
 	struct writer_job late = { .answer = &answer, .done = job_done };
 	assert_false(writer_submit(writer, &late));
 	writer_freep(&writer);
-	assert_int_equal(answer_buf(out), IOTPKI_OK);
+	assert_int_equal(answer_buf(&answer, out), IOTPKI_OK);
 	assert_int_equal(answer_write(&world->ledger, &world->clock.clock, &answer, out, status),
 			 IOTPKI_OK);
 	answer_done(&answer);
@@ -463,7 +463,7 @@ static void busy(void **state)
 	unsigned int status = 0;
 	assert_int_equal(answer_prepare(body, strlen(body), &answer), IOTPKI_OK);
 	answer.busy = true;
-	assert_int_equal(answer_buf(&out), IOTPKI_OK);
+	assert_int_equal(answer_buf(&answer, &out), IOTPKI_OK);
 	assert_int_equal(answer_write(&world->ledger, &world->clock.clock, &answer, &out, &status),
 			 IOTPKI_OK);
 	answer_done(&answer);

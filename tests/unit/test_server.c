@@ -171,6 +171,7 @@ struct world {
 	struct clock_fake clock;
 	struct ledger ledger;
 	struct fake_name name;
+	struct backend *backend;
 	struct server *server;
 	uint16_t port;
 };
@@ -190,7 +191,9 @@ static int world_start(void **state)
 	assert_int_equal(server_listener_parse("http://127.0.0.1:0/", &options.listeners[0], NULL),
 			 IOTPKI_OK);
 	struct iotpki_detail detail = { 0 };
-	if (server_start(&options, &world->ledger, &world->clock.clock, NULL, &world->server,
+	assert_int_equal(backend_ledger_new(&world->ledger, &world->clock.clock, &world->backend),
+			 IOTPKI_OK);
+	if (server_start(&options, world->backend, &world->clock.clock, NULL, &world->server,
 			 &detail) != IOTPKI_OK)
 		fail_msg("%s", detail.message);
 	char url[SERVER_URL_SIZE];
@@ -206,6 +209,8 @@ static int world_end(void **state)
 	struct world *world = *state;
 	server_freep(&world->server);
 	assert_null(world->server);
+	backend_freep(&world->backend);
+	assert_null(world->backend);
 	free(world);
 	return 0;
 }
@@ -301,14 +306,14 @@ static void slow_request_is_cut(void **state)
 	assert_non_null(strstr(buf_text(&heard), "200 OK"));
 
 	clock_fake_advance(&world->clock, 29 * 1000);
-	server_sweep(world->server);
+	(void)server_sweep(world->server);
 	post(idle, "", "{\"id\":2,\"method\":\"getblockchaininfo\"}");
 	hear(idle, "\"id\":2}", &heard);
 	assert_non_null(strstr(buf_text(&heard), "\"id\":2}"));
 	say(slow, " ");
 
 	clock_fake_advance(&world->clock, 2 * 1000);
-	server_sweep(world->server);
+	(void)server_sweep(world->server);
 	char byte;
 	assert_true(recv(slow, &byte, 1, 0) <= 0);
 	post(idle, "", "{\"id\":3,\"method\":\"getblockchaininfo\"}");

@@ -1,0 +1,88 @@
+/*
+ * Who is connected, and what that may cost (TM-16): connections of one address, the rate of new
+ * ones, the time until a request is whole and its answer taken, and the bytes that bodies and
+ * answers may hold. Knows nothing of HTTP.
+ */
+#pragma once
+
+#include <stdatomic.h>
+#include <sys/socket.h>
+
+#include "base/clock.h"
+
+#define CLIENTS_LISTENERS_MAX 8
+
+/* What of bodies and answers is within these is bounded by the number of connections alone. */
+#define CLIENTS_SMALL_BODY (8u * 1024)
+#define CLIENTS_SMALL_ANSWER (64u * 1024)
+/* All beyond: one address may have half of it. */
+#define CLIENTS_BODY_BYTES (32u * 1024 * 1024)
+#define CLIENTS_ANSWER_BYTES (64u * 1024 * 1024)
+
+struct clients_limits {
+	unsigned int connections; /* at once, for each listener */
+	unsigned int per_address; /* of an IPv4 address or an IPv6 /64; 0: half of them */
+	unsigned int per_second;  /* new ones of an address, twice that in a burst; 0: any number */
+	unsigned int request_s;   /* from the end of one request to the end of the next */
+};
+
+enum clients_refusal { CLIENTS_ADMITTED, CLIENTS_ADDRESS, CLIENTS_RATE, CLIENTS_NOMEM };
+
+enum clients_bytes { CLIENTS_BODIES, CLIENTS_ANSWERS, CLIENTS_BYTES_COUNT };
+
+struct clients;
+struct clients_address;
+
+/** One connection. What is not atomic belongs to the thread that serves it. */
+struct client {
+	struct client *previous, *next; /* the table's */
+	struct clients *clients;
+	struct clients_address *address;
+	size_t listener;
+	int fd;
+	void *tls; /* the server's: the key of its handshake */
+	bool cut;  /* under the table's lock */
+	size_t reserved[CLIENTS_BYTES_COUNT];
+	atomic_llong since_ms; /* end of the last request, or of accept() */
+	atomic_bool ours;      /* a whole request is here: the time is ours, not the client's */
+};
+
+enum iotpki_err clients_new(const struct clients_limits *limits, const struct clock *clock,
+			    struct clients **clients_out) MUST_CHECK;
+/** Every client must have been removed. */
+void clients_freep(struct clients **clients);
+
+/** Whether one more connection of this address may be taken; to be asked before each clients_add(). */
+enum clients_refusal clients_admit(struct clients *clients,
+				   const struct sockaddr *address) MUST_CHECK;
+/** NULL without memory. */
+struct client *clients_add(struct clients *clients, const struct sockaddr *address, size_t listener,
+			   int fd) MUST_CHECK;
+void clients_remove(struct client *client);
+size_t clients_count(struct clients *clients);
+
+/** A number that stands for the client's address, as long as it is connected and after. */
+uint64_t client_address(const struct client *client);
+
+/**
+ * The client's time ends or begins.
+ * @return milliseconds that the other side had until now
+ */
+int64_t client_turn(struct client *client, bool ours);
+
+/**
+ * More bytes for a body or an answer of this client; false: there are too many, and nothing
+ * is reserved.
+ */
+bool client_reserve(struct client *client, enum clients_bytes kind, size_t bytes) MUST_CHECK;
+/** Of what is reserved keep only this many. */
+void client_keep(struct client *client, enum clients_bytes kind, size_t bytes);
+/** Bytes that are reserved by all. */
+size_t clients_reserved(struct clients *clients, enum clients_bytes kind);
+
+/**
+ * Shut down connections whose request or whose taking of an answer lasts too long; the fuller
+ * a listener, the sooner.
+ * @return milliseconds until it should be called again
+ */
+int clients_sweep(struct clients *clients, size_t *cut_out);

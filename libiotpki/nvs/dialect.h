@@ -42,7 +42,8 @@ enum iotpki_err dialect_request(const char *id, const char *method, const char *
  */
 enum iotpki_err dialect_request_show(const struct dialect_question *question,
 				     struct buf *request) MUST_CHECK;
-/** Most bytes of the answer that are read: one name, or what a call may have. */
+/** Most bytes of the answer that are read: one name, or what a call may have. Of a history
+ * always NVS_CALL_MAX. */
 size_t dialect_answer_cap(const struct dialect_question *question);
 
 /** One name's part of an answer. */
@@ -65,7 +66,7 @@ struct dialect_shown {
  *                   does not have is zero. ms is left 0. UNREGISTERED by type iotpki carries no tip
  *                   of its own: the nonce proves that it was given after asked_s, so tip_s is
  *                   asked_s and tip_height 0.
- * @param detail     the first problem of any name or of the whole; may be NULL
+ * @param detail     a problem of one of the names, or of the whole; may be NULL
  */
 void dialect_answer(const struct dialect_question *question, const struct dialect_http *http,
 		    struct dialect_shown *shown_out, struct iotpki_detail *detail);

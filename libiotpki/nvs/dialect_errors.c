@@ -17,10 +17,11 @@
 static const char show[] = "name_show";
 static const char history[] = "name_history";
 
+const char dialect_hint_sync[] = "the node is still downloading blocks: wait until it is in sync";
 /* What to do about it, for `bnode test` and the log. */
-#define HINT_SYNC "the node is still downloading blocks: wait until it is in sync"
 #define HINT_WARM "the node is starting: wait until it answers"
 #define HINT_TXINDEX "run the node with -txindex=1 (Emercoin reads names from it)"
+#define HINT_INDEX "the node's index of names is damaged: run it once with -reindex"
 #define HINT_WALLET "load a wallet in the node, an empty one is enough: name_history needs one"
 #define HINT_ONE_WALLET \
 	"several wallets are loaded: unload all but one, or end the url with /wallet/NAME"
@@ -42,19 +43,24 @@ static const struct error_row {
 	enum iotpki_outcome outcome;
 	const char *hint;
 } error_rows[] = {
+	{ IOTPKI, NULL, -4, WHOLE, "failed to read from name DB", IOTPKI_OUTCOME_UNREGISTERED,
+	  NULL },
 	/* Emercoin says the same of an unknown name and of trouble in its name DB: both deny. */
-	{ IOTPKI | EMERCOIN, NULL, -4, WHOLE, "failed to read from name DB",
-	  IOTPKI_OUTCOME_UNREGISTERED, NULL },
+	{ EMERCOIN, show, -4, WHOLE, "failed to read from name DB", IOTPKI_OUTCOME_UNREGISTERED,
+	  NULL },
 	/* Emercoin's own slip, "from from"; a gateway passes these on. */
-	{ IOTPKI | EMERCOIN, NULL, -4, WHOLE, "failed to read from from disk",
-	  IOTPKI_OUTCOME_NOT_READY, HINT_TXINDEX },
-	{ IOTPKI | EMERCOIN, NULL, -4, WHOLE, "no result returned", IOTPKI_OUTCOME_NOT_READY,
+	{ IOTPKI, NULL, -4, WHOLE, "failed to read from from disk", IOTPKI_OUTCOME_NOT_READY,
+	  NULL },
+	{ IOTPKI, NULL, -4, WHOLE, "no result returned", IOTPKI_OUTCOME_NOT_READY, NULL },
+	{ IOTPKI, NULL, -4, WHOLE, "failed to decode name", IOTPKI_OUTCOME_NOT_READY, NULL },
+	{ EMERCOIN, show, -4, WHOLE, "failed to read from from disk", IOTPKI_OUTCOME_NOT_READY,
 	  HINT_TXINDEX },
-	{ IOTPKI | EMERCOIN, NULL, -4, WHOLE, "failed to decode name", IOTPKI_OUTCOME_NOT_READY,
-	  HINT_TXINDEX },
+	{ EMERCOIN, show, -4, WHOLE, "no result returned", IOTPKI_OUTCOME_NOT_READY, HINT_INDEX },
+	{ EMERCOIN, show, -4, WHOLE, "failed to decode name", IOTPKI_OUTCOME_NOT_READY,
+	  HINT_INDEX },
 	{ NAMECOIN, show, -4, NAMED, "name never existed: ", IOTPKI_OUTCOME_UNREGISTERED, NULL },
 	{ NAMECOIN, show, -4, NAMED, "name expired: ", IOTPKI_OUTCOME_EXPIRED, NULL },
-	{ IOTPKI | CHAINS, NULL, -10, ANY, NULL, IOTPKI_OUTCOME_NOT_READY, HINT_SYNC },
+	{ IOTPKI | CHAINS, NULL, -10, ANY, NULL, IOTPKI_OUTCOME_NOT_READY, dialect_hint_sync },
 	{ IOTPKI | CHAINS, NULL, -28, ANY, NULL, IOTPKI_OUTCOME_NOT_READY, HINT_WARM },
 	{ EMERCOIN, history, -1, ANY, NULL, IOTPKI_OUTCOME_NOT_READY, HINT_WALLET },
 	{ NAMECOIN, history, -1, ANY, NULL, IOTPKI_OUTCOME_NOT_READY, HINT_HISTORY },
@@ -161,7 +167,7 @@ enum nvs_refusal dialect_refusal(enum config_node_type type,
 				 const struct dialect_envelope *envelope)
 {
 	if (type == CONFIG_NODE_IOTPKI)
-		return NVS_REFUSAL_OTHER;
+		return NVS_REFUSAL_NONE;
 	for (size_t i = 0; i < ARRAY_LEN(refusal_rows); i++) {
 		const struct refusal_row *row = &refusal_rows[i];
 		if ((row->dialects & (1u << type)) == 0 || row->code != envelope->code)

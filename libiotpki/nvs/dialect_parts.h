@@ -44,6 +44,8 @@ enum iotpki_err dialect_open_element(const struct dialect_question *question,
 
 /* ---- dialect_errors.c ---- */
 
+extern const char dialect_hint_sync[]; /* "downloading blocks", which a tip can say too */
+
 /** What an error of a node means: its outcome, and what to do about it (static text or NULL). */
 struct dialect_error {
 	enum iotpki_outcome outcome;
@@ -60,6 +62,55 @@ enum nvs_refusal dialect_refusal(enum config_node_type type,
 				 const struct dialect_envelope *envelope);
 
 /* ---- dialect_chain.c ---- */
+
+/** Which fields of a chain's answer are read, as bits; all others mean nothing here. */
+enum dialect_field {
+	DIALECT_NAME = 1 << 0,
+	DIALECT_VALUE = 1 << 1,
+	DIALECT_TXID = 1 << 2,
+	DIALECT_HEIGHT = 1 << 3,
+	DIALECT_EXPIRES_IN = 1 << 4,
+	DIALECT_EXPIRES_AT = 1 << 5,
+	DIALECT_EXPIRED = 1 << 6,
+	DIALECT_DELETED = 1 << 7,
+	DIALECT_OPERATION = 1 << 8,
+	DIALECT_BLOCKS = 1 << 9,
+	DIALECT_TIME = 1 << 10,
+	DIALECT_MEDIANTIME = 1 << 11,
+	DIALECT_DOWNLOADING = 1 << 12,
+};
+
+/** What stands in an object of a chain: a name, an operation of a history, or the tip. */
+struct dialect_fields {
+	unsigned int present; /* bits; what is not there is zero or NULL */
+	const char *name, *value, *operation;
+	uint8_t txid[IOTPKI_SHA256_LEN];
+	int64_t height, expires_in, expires_at; /* blocks */
+	int64_t blocks, time_s, mediantime_s;
+	bool expired, deleted, downloading;
+	bool regtest; /* of the tip: its `chain` says so. Only tells how long names live. */
+};
+
+/** @param required  bits that must be there; one of another type is an error, required or not */
+enum iotpki_err dialect_read(const struct json_t *object, unsigned int required,
+			     struct dialect_fields *fields_out,
+			     struct iotpki_detail *detail) MUST_CHECK;
+
+/** What of a chain is known apart from its answers; only for types that are chains. */
+struct dialect_chain {
+	unsigned int show, entry, tip; /* what name_show, name_history and the tip must have */
+	int64_t block_s;               /* seconds a block, on average */
+};
+const struct dialect_chain *dialect_chain(enum config_node_type type);
+
+/** The tip that ends a batch: PENDING, it is good; NOT_READY (what was read of it is there) or
+ * MALFORMED, and so are all names. */
+enum iotpki_outcome dialect_judge_tip(const struct dialect_question *question,
+				      const struct dialect_batch *batch,
+				      struct dialect_fields *tip_out, const char **hint_out,
+				      struct iotpki_detail *detail);
+/** Whether a value says revoked, also where it is no record otherwise (design 4). */
+bool dialect_value_revoked(const char *value);
 
 /** dialect_answer() for Emercoin and Namecoin; the slots are MALFORMED, else empty. */
 void dialect_answer_chain(const struct dialect_question *question, const struct dialect_http *http,

@@ -29,7 +29,8 @@ struct exchange {
 	struct buf body;
 	size_t header_bytes;
 	unsigned int lengths; /* Content-Length and Transfer-Encoding lines of this answer */
-	const char *refused;  /* why a callback stopped it; NULL: it did not */
+	bool too_long;
+	const char *refused;                /* why a callback stopped it; NULL: it did not */
 	struct curl_slist with_credentials; /* authorization, then headers */
 	char authorization[CREDENTIALS_HEADER_SIZE];
 	char error[CURL_ERROR_SIZE];
@@ -42,6 +43,7 @@ static size_t take_body(char *data, size_t size, size_t count, void *context)
 	struct exchange *exchange = context;
 	if (buf_put(&exchange->body, data, size * count) == IOTPKI_OK)
 		return size * count;
+	exchange->too_long = buf_error(&exchange->body) == IOTPKI_ERR_LIMIT;
 	exchange->refused = "the answer is longer than allowed";
 	return 0;
 }
@@ -375,6 +377,7 @@ void exchange_clear(struct exchange *exchange)
 	explicit_bzero(exchange->authorization, sizeof(exchange->authorization));
 	exchange->header_bytes = 0;
 	exchange->lengths = 0;
+	exchange->too_long = false;
 	exchange->refused = NULL;
 	exchange->error[0] = '\0';
 }
@@ -441,7 +444,9 @@ static const char *problem_text(const struct exchange *exchange, int code)
 void exchange_judge(const struct exchange *exchange, int code, struct transport_answer *answer_out)
 {
 	*answer_out = (struct transport_answer){ .outcome = IOTPKI_OUTCOME_MALFORMED,
-						 .problem = problem_text(exchange, code) };
+						 .problem = problem_text(exchange, code),
+						 .too_long = exchange->too_long ||
+							     code == (int)CURLE_FILESIZE_EXCEEDED };
 	if (exchange->refused != NULL) {
 		answer_out->problem = exchange->refused;
 		return;

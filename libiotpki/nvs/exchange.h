@@ -15,6 +15,7 @@ struct transport_answer {
 	enum iotpki_outcome outcome; /* PENDING: it became an HTTP answer, and http counts */
 	struct dialect_http http;    /* valid during the call back */
 	const char *problem;         /* for the debug log and for people; "" if none */
+	bool too_long;               /* more than the cap: fewer names at once may be answered */
 };
 
 /** The node must outlive the exchange. NULL: no memory. */

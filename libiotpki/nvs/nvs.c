@@ -1,51 +1,45 @@
-/* Questions: a name to all nodes, each node's answer to an outcome, and the deadline. */
-#include "nvs/nvs.h"
+/* Questions: names to all nodes, each node's answers taken over, and the deadline. */
+#include "nvs/nvs_parts.h"
 
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "base/log.h"
-#include "base/parse.h"
-#include "format/json.h"
-#include "nvs/dialect.h"
-#include "nvs/health.h"
-#include "nvs/transport.h"
-
-struct ask {
-	struct nvs_question *question;
-	size_t node;
-	struct transfer *transfer; /* NULL: it is over */
-	char id[DIALECT_ID_SIZE];
-};
+#include "nvs/ask.h"
 
 struct nvs_question {
 	struct nvs_question *next;
 	struct nvs *nvs;
-	nvs_answer_fn *answer;
-	void *context;
-	bool ended; /* released as soon as no call back runs */
-	char nvs_name[IOTPKI_NODES_MAX][IOTPKI_NVS_NAME_MAX + 1];
-	int64_t asked_s, asked_ms, deadline_ms;
+	nvs_many_fn *answer;
+	nvs_answer_fn *answer_one; /* of nvs_ask */
+	void *context, *context_one;
+	bool ended;  /* released as soon as no call back runs */
+	bool silent; /* and nobody is called any more */
+	int64_t asked_s, asked_ms, node_timeout_ms, deadline_ms;
 	size_t pending;
 	struct health_round round;
 	struct ask asks[IOTPKI_NODES_MAX];
-	struct iotpki_answer answers[IOTPKI_NODES_MAX];
+	size_t name_count;
+	/* one a name and node; the nodes' of one name, or the names' of one node, lie together */
+	struct iotpki_answer *answers;              /* [name][node] */
+	char (*nvs_names)[IOTPKI_NVS_NAME_MAX + 1]; /* [node][name] */
+	struct ask_part *parts;                     /* [node][name] */
 };
 
-struct nvs {
-	struct config config;
-	const struct clock *clock;
-	const struct random_source *random;
-	struct transport *transport;
-	struct health health;
-	struct nvs_question *questions;
-	unsigned int polling; /* depth of nvs_poll: nothing is released while it is not 0 */
-};
-
-static int64_t now_ms(const struct nvs *nvs)
+int64_t nvs_now_ms(const struct nvs *nvs)
 {
 	return nvs->clock->mono_ms(nvs->clock);
+}
+
+uint32_t nvs_elapsed_ms(const struct nvs *nvs, int64_t since_ms)
+{
+	const int64_t ms = nvs_now_ms(nvs) - since_ms;
+	return ms < 0 ? 0 : ms > UINT32_MAX ? UINT32_MAX : (uint32_t)ms;
+}
+
+static struct iotpki_answer *answers_of(const struct nvs_question *question, size_t name)
+{
+	return &question->answers[name * question->nvs->config.node_count];
 }
 
 /* Pauses are ages: a suspend ends them. */
@@ -54,13 +48,22 @@ static int64_t boottime_ms(const struct nvs *nvs)
 	return nvs->clock->boottime_ms(nvs->clock);
 }
 
-static uint32_t elapsed_ms(const struct nvs *nvs, int64_t since_ms)
+/* ---- the end of questions ---- */
+
+static void question_free(struct nvs_question *question)
 {
-	const int64_t ms = now_ms(nvs) - since_ms;
-	return ms < 0 ? 0 : ms > UINT32_MAX ? UINT32_MAX : (uint32_t)ms;
+	if (question == NULL)
+		return;
+	free(question->answers);
+	free(question->nvs_names);
+	free(question->parts);
+	free(question);
 }
 
-/* ---- the end of questions ---- */
+static void question_freep(struct nvs_question **question)
+{
+	question_free(*question);
+}
 
 static void reap(struct nvs *nvs)
 {
@@ -73,27 +76,35 @@ static void reap(struct nvs *nvs)
 			continue;
 		}
 		*at = question->next;
-		free(question);
+		question_free(question);
 	}
 }
 
 static void stop_asking(struct nvs_question *question)
 {
-	for (size_t i = 0; i < question->nvs->config.node_count; i++) {
-		struct transfer *transfer = STEAL(question->asks[i].transfer);
-		if (transfer != NULL)
-			transport_cancel(question->nvs->transport, transfer);
-	}
+	for (size_t i = 0; i < question->nvs->config.node_count; i++)
+		ask_stop(&question->asks[i]);
 	health_end(&question->nvs->health, &question->round);
 	question->ended = true;
 }
 
 void nvs_cancel(struct nvs *nvs, struct nvs_question *question)
 {
-	if (question == NULL || question->ended)
+	if (question == NULL || question->silent)
 		return;
+	question->silent = true;
+	if (question->ended)
+		return; /* from inside its last call */
 	stop_asking(question);
 	reap(nvs);
+}
+
+/** Call back for each name; any of the calls may cancel. */
+static void report(struct nvs_question *question, bool deadline)
+{
+	const size_t nodes = question->nvs->config.node_count;
+	for (size_t i = 0; i < question->name_count && !question->silent; i++)
+		question->answer(question->context, i, answers_of(question, i), nodes, deadline);
 }
 
 /** The last call back of a question. */
@@ -101,115 +112,92 @@ static void finish(struct nvs_question *question)
 {
 	const struct nvs *nvs = question->nvs;
 	stop_asking(question);
-	health_close(&nvs->health, &question->round, question->answers);
-	for (size_t i = 0; i < nvs->config.node_count; i++) {
-		struct iotpki_answer *answer = &question->answers[i];
-		if (answer->outcome != IOTPKI_OUTCOME_PENDING)
-			continue;
-		answer->outcome = IOTPKI_OUTCOME_UNREACHABLE;
-		answer->ms = elapsed_ms(nvs, question->asked_ms);
+	for (size_t name = 0; name < question->name_count; name++) {
+		struct iotpki_answer *answers = answers_of(question, name);
+		health_close(&nvs->health, &question->round, answers);
+		for (size_t i = 0; i < nvs->config.node_count; i++) {
+			if (answers[i].outcome != IOTPKI_OUTCOME_PENDING)
+				continue;
+			answers[i].outcome = IOTPKI_OUTCOME_UNREACHABLE;
+			answers[i].ms = nvs_elapsed_ms(nvs, question->asked_ms);
+		}
 	}
-	question->answer(question->context, question->answers, nvs->config.node_count, true);
+	report(question, true);
 }
 
 /* ---- answers ---- */
 
-static void log_problem(const struct config_node *node, const struct iotpki_detail *detail,
-			const char *problem)
+static void take_over(struct nvs_question *question, size_t node)
 {
-	struct iotpki_detail line = { 0 }; /* makes it printable */
-	if (detail->message[0] == '\0' && problem[0] == '\0')
-		return;
-	(void)detail_set(&line, IOTPKI_OK, 0, 0, "B-node %s: %s", node->name,
-			 detail->message[0] != '\0' ? detail->message : problem);
-	log_write(LOG_LEVEL_DEBUG, "%s", line.message);
+	const struct nvs *nvs = question->nvs;
+	for (size_t i = 0; i < question->name_count; i++) {
+		struct iotpki_answer *answer = &answers_of(question, i)[node];
+		*answer = question->asks[node].parts[i].shown.answer;
+		answer->twin = nvs->config.nodes[node].twin;
+		answer->ms = nvs_elapsed_ms(nvs, question->asked_ms);
+	}
 }
 
 static void settle(struct nvs_question *question);
 
-static void take_answer(void *context, const struct transport_answer *got)
+static void node_done(struct ask *ask)
 {
-	struct ask *ask = context;
-	struct nvs_question *question = ask->question;
+	struct nvs_question *question = ask->context;
 	struct nvs *nvs = question->nvs;
-	const struct config_node *node = &nvs->config.nodes[ask->node];
-	struct iotpki_answer *answer = &question->answers[ask->node];
-	struct iotpki_detail detail = { 0 };
-
-	ask->transfer = NULL;
-	const char *nvs_name = question->nvs_name[ask->node];
-	const struct dialect_question asked = { node, ask->id, &nvs_name, 1, question->asked_s };
-	struct dialect_shown shown;
-	if (got->outcome == IOTPKI_OUTCOME_PENDING)
-		dialect_answer(&asked, &got->http, &shown, &detail);
-	else
-		dialect_no_answer(node, question->asked_s, got->outcome, &shown.answer);
-	*answer = shown.answer;
-	answer->ms = elapsed_ms(nvs, question->asked_ms);
-	log_problem(node, &detail, got->problem != NULL ? got->problem : "");
-
+	take_over(question, ask->node);
 	question->pending--;
-	health_heard(&nvs->health, &question->round, ask->node, got->outcome, boottime_ms(nvs));
+	health_heard(&nvs->health, &question->round, ask->node, ask->heard, boottime_ms(nvs));
 	settle(question);
 	if (question->pending == 0)
 		finish(question);
 	else
-		question->answer(question->context, question->answers, nvs->config.node_count,
-				 false);
+		report(question, false);
 }
 
 /* ---- asking ---- */
 
-static enum iotpki_err new_id(const struct nvs *nvs, char id[static DIALECT_ID_SIZE])
+static void prepare(struct nvs_question *question, size_t node, const char *const *names)
 {
-	uint8_t raw[DIALECT_ID_LEN];
-	const enum iotpki_err err = nvs->random->fill(nvs->random, raw, sizeof(raw));
-	if (err == IOTPKI_OK)
-		hex_encode(raw, sizeof(raw), id);
-	return err;
-}
-
-static void prepare(struct nvs_question *question, size_t node, const char *name)
-{
-	const struct config_node *config = &question->nvs->config.nodes[node];
-	question->asks[node] = (struct ask){ .question = question, .node = node };
-	dialect_no_answer(config, question->asked_s, IOTPKI_OUTCOME_PENDING,
-			  &question->answers[node]);
-	(void)snprintf(question->nvs_name[node], sizeof(question->nvs_name[node]), "%s%s",
-		       config->name_prefix, name);
+	struct nvs *nvs = question->nvs;
+	const struct config_node *config = &nvs->config.nodes[node];
+	char(*nvs_names)[IOTPKI_NVS_NAME_MAX + 1] =
+		&question->nvs_names[node * question->name_count];
+	for (size_t i = 0; i < question->name_count; i++) {
+		struct iotpki_answer *answer = &answers_of(question, i)[node];
+		dialect_no_answer(config, question->asked_s, IOTPKI_OUTCOME_PENDING, answer);
+		answer->twin = config->twin;
+		(void)snprintf(nvs_names[i], sizeof(nvs_names[i]), "%s%s", config->name_prefix,
+			       names[i]);
+	}
+	question->asks[node] = (struct ask){
+		.client = &nvs->client,
+		.context = question,
+		.done = node_done,
+		.node = node,
+		.count = question->name_count,
+		.nvs_names = (const char(*)[IOTPKI_NVS_NAME_MAX + 1]) nvs_names,
+		.parts = &question->parts[node * question->name_count],
+		.asked_s = question->asked_s,
+	};
 }
 
 static enum iotpki_err ask_node(struct nvs_question *question, size_t node)
 {
 	struct nvs *nvs = question->nvs;
 	struct ask *ask = &question->asks[node];
-	const char *const nvs_names[] = { question->nvs_name[node] };
-	enum iotpki_err err = new_id(nvs, ask->id);
-	if (err != IOTPKI_OK)
-		return err;
-
-	CLEANUP(buf_done) struct buf request = BUF_INIT(DIALECT_REQUEST_MAX);
-	const struct dialect_question asked = { &nvs->config.nodes[node], ask->id, nvs_names, 1,
-						question->asked_s };
-	err = dialect_request_show(&asked, &request);
-	if (err != IOTPKI_OK)
-		return err;
 	/* From now, not from the question on: a node that rested may be asked later than the others. */
-	const int64_t node_end_ms = now_ms(nvs) + nvs->config.node_timeout_ms;
-	const struct transport_order order = {
-		.node = node,
-		.request = &request,
-		.cap = JSON_ANSWER_MAX,
-		.expires_ms =
-			node_end_ms < question->deadline_ms ? node_end_ms : question->deadline_ms,
-		.done = take_answer,
-		.context = ask,
-	};
-	err = transport_send(nvs->transport, &order, &ask->transfer);
+	const int64_t node_end_ms = nvs_now_ms(nvs) + question->node_timeout_ms;
+	const enum iotpki_err err = ask_start(
+		ask, node_end_ms < question->deadline_ms ? node_end_ms : question->deadline_ms);
 	if (err != IOTPKI_OK)
 		return err;
-	question->pending++;
 	health_asked(&nvs->health, &question->round, node, boottime_ms(nvs));
+	if (!ask->over) {
+		question->pending++;
+		return IOTPKI_OK;
+	}
+	take_over(question, node);
+	health_heard(&nvs->health, &question->round, node, ask->heard, boottime_ms(nvs));
 	return IOTPKI_OK;
 }
 
@@ -228,40 +216,110 @@ static void settle(struct nvs_question *question)
 	struct nvs *nvs = question->nvs;
 	if (question->ended)
 		return;
-	const bool clear = health_lift(&nvs->health, &question->round, question->answers,
-				       nvs->clock->now_s(nvs->clock));
+	bool clear = true;
+	for (size_t i = 0; i < question->name_count; i++)
+		if (!health_lift(&nvs->health, &question->round, answers_of(question, i),
+				 nvs->clock->now_s(nvs->clock)))
+			clear = false;
 	health_wake(&nvs->health, &question->round, clear, boottime_ms(nvs));
 	/* What could not be asked ends as MALFORMED, by health_close(). */
 	(void)!ask_planned(question);
+}
+
+/** Each a name, and none twice: a batch finds its answers by them. */
+static bool names_valid(const char *const *names, size_t count)
+{
+	_Static_assert(NVS_MANY_MAX == DIALECT_NAMES_MAX,
+		       "a question of many names is one request");
+	for (size_t i = 0; i < count; i++) {
+		if (!iotpki_name_valid(names[i], strlen(names[i])))
+			return false;
+		for (size_t j = 0; j < i; j++)
+			if (strcmp(names[i], names[j]) == 0)
+				return false;
+	}
+	return count >= 1 && count <= NVS_MANY_MAX;
+}
+
+static struct nvs_question *question_new(struct nvs *nvs, size_t name_count)
+{
+	CLEANUP(question_freep) struct nvs_question *question = calloc(1, sizeof(*question));
+	const size_t slots = name_count * nvs->config.node_count + 1; /* never none */
+	if (question == NULL)
+		return NULL;
+	question->nvs = nvs;
+	question->name_count = name_count;
+	question->answers = calloc(slots, sizeof(*question->answers));
+	question->nvs_names = calloc(slots, sizeof(*question->nvs_names));
+	question->parts = calloc(slots, sizeof(*question->parts));
+	if (question->answers == NULL || question->nvs_names == NULL || question->parts == NULL)
+		return NULL;
+	return STEAL(question);
+}
+
+static enum iotpki_err start(struct nvs_question *question, const char *const *names)
+{
+	struct nvs *nvs = question->nvs;
+	question->asked_s = nvs->clock->now_s(nvs->clock);
+	question->asked_ms = nvs_now_ms(nvs);
+	question->deadline_ms += question->asked_ms;
+	question->next = nvs->questions;
+	nvs->questions = question;
+	for (size_t i = 0; i < nvs->config.node_count; i++)
+		prepare(question, i, names);
+	health_begin(&nvs->health, boottime_ms(nvs), question->node_timeout_ms, &question->round);
+	const enum iotpki_err err = ask_planned(question);
+	if (err != IOTPKI_OK)
+		nvs_cancel(nvs, question);
+	return err;
+}
+
+enum iotpki_err nvs_ask_many(struct nvs *nvs, const char *const *names, size_t name_count,
+			     int64_t timeout_ms, nvs_many_fn *answer, void *context,
+			     struct nvs_question **question_out)
+{
+	*question_out = NULL;
+	if (!names_valid(names, name_count) || timeout_ms <= 0)
+		return IOTPKI_ERR_ARGUMENT;
+	struct nvs_question *question = question_new(nvs, name_count);
+	if (question == NULL)
+		return IOTPKI_ERR_NOMEM;
+	question->answer = answer;
+	question->context = context;
+	question->node_timeout_ms = question->deadline_ms = timeout_ms;
+	const enum iotpki_err err = start(question, names);
+	if (err == IOTPKI_OK)
+		*question_out = question;
+	return err;
+}
+
+static void answer_one(void *context, size_t name_index, const struct iotpki_answer *answers,
+		       size_t count, bool deadline)
+{
+	(void)name_index;
+	const struct nvs_question *question = context;
+	question->answer_one(question->context_one, answers, count, deadline);
 }
 
 enum iotpki_err nvs_ask(struct nvs *nvs, const char *name, nvs_answer_fn *answer, void *context,
 			struct nvs_question **question_out)
 {
 	*question_out = NULL;
-	if (!iotpki_name_valid(name, strlen(name)))
+	if (!names_valid(&name, 1))
 		return IOTPKI_ERR_ARGUMENT;
-	struct nvs_question *question = calloc(1, sizeof(*question));
+	struct nvs_question *question = question_new(nvs, 1);
 	if (question == NULL)
 		return IOTPKI_ERR_NOMEM;
-	question->nvs = nvs;
-	question->answer = answer;
-	question->context = context;
-	question->asked_s = nvs->clock->now_s(nvs->clock);
-	question->asked_ms = now_ms(nvs);
-	question->deadline_ms = question->asked_ms + nvs->config.deadline_ms;
-	question->next = nvs->questions;
-	nvs->questions = question;
-	for (size_t i = 0; i < nvs->config.node_count; i++)
-		prepare(question, i, name);
-	health_begin(&nvs->health, boottime_ms(nvs), nvs->config.node_timeout_ms, &question->round);
-	const enum iotpki_err err = ask_planned(question);
-	if (err != IOTPKI_OK) {
-		nvs_cancel(nvs, question);
-		return err;
-	}
-	*question_out = question;
-	return IOTPKI_OK;
+	question->answer = answer_one;
+	question->context = question;
+	question->answer_one = answer;
+	question->context_one = context;
+	question->node_timeout_ms = nvs->config.node_timeout_ms;
+	question->deadline_ms = nvs->config.deadline_ms;
+	const enum iotpki_err err = start(question, &name);
+	if (err == IOTPKI_OK)
+		*question_out = question;
+	return err;
 }
 
 /* ---- the loop ---- */
@@ -273,7 +331,7 @@ static bool due(const struct nvs_question *question, int64_t ms)
 
 static int wait_ms(const struct nvs *nvs, int timeout_ms)
 {
-	const int64_t ms = now_ms(nvs), boot_ms = boottime_ms(nvs);
+	const int64_t ms = nvs_now_ms(nvs), boot_ms = boottime_ms(nvs);
 	int64_t end_ms = transport_next_ms(nvs->transport);
 	for (const struct nvs_question *at = nvs->questions; at != NULL; at = at->next) {
 		if (due(at, ms))
@@ -295,7 +353,7 @@ enum iotpki_err nvs_poll(struct nvs *nvs, int extra_fd, int timeout_ms)
 	nvs->polling++;
 	const enum iotpki_err err =
 		transport_poll(nvs->transport, extra_fd, wait_ms(nvs, timeout_ms));
-	const int64_t ms = now_ms(nvs);
+	const int64_t ms = nvs_now_ms(nvs);
 	for (struct nvs_question *at = nvs->questions; at != NULL; at = at->next) {
 		settle(at);
 		if (due(at, ms))
@@ -335,69 +393,6 @@ enum iotpki_err nvs_ask_wait(struct nvs *nvs, const char *name,
 	return waiter.over ? IOTPKI_OK : err;
 }
 
-struct call {
-	const struct config_node *node;
-	const char *method;
-	struct nvs_reply *reply;
-	char id[DIALECT_ID_SIZE];
-	bool over;
-	enum iotpki_err err;
-};
-
-static void take_reply(void *context, const struct transport_answer *got)
-{
-	struct call *call = context;
-	call->over = true;
-	struct iotpki_detail detail = { 0 };
-	call->reply->outcome = got->outcome;
-	if (got->outcome == IOTPKI_OUTCOME_PENDING)
-		call->err = dialect_reply(call->node, call->id, call->method, &got->http,
-					  call->reply, &detail);
-	log_problem(call->node, &detail, got->problem != NULL ? got->problem : "");
-}
-
-enum iotpki_err nvs_call(struct nvs *nvs, size_t node, const char *method, const char *params_json,
-			 int64_t timeout_ms, struct nvs_reply *reply_out)
-{
-	*reply_out = (struct nvs_reply){ .outcome = IOTPKI_OUTCOME_MALFORMED,
-					 .result = BUF_INIT(NVS_CALL_MAX) };
-	if (node >= nvs->config.node_count || params_json[0] != '[')
-		return IOTPKI_ERR_ARGUMENT;
-	const int64_t start_ms = now_ms(nvs);
-	struct call call = { .node = &nvs->config.nodes[node],
-			     .method = method,
-			     .reply = reply_out };
-	enum iotpki_err err = new_id(nvs, call.id);
-	if (err != IOTPKI_OK)
-		return err;
-	CLEANUP(buf_done) struct buf request = BUF_INIT(DIALECT_REQUEST_MAX);
-	err = dialect_request(call.id, method, params_json, &request);
-	if (err != IOTPKI_OK)
-		return err;
-	const struct transport_order order = {
-		.node = node,
-		.request = &request,
-		.cap = NVS_CALL_MAX,
-		.expires_ms = start_ms + timeout_ms,
-		.done = take_reply,
-		.context = &call,
-	};
-	struct transfer *transfer = NULL;
-	err = transport_send(nvs->transport, &order, &transfer);
-	while (err == IOTPKI_OK && !call.over)
-		err = nvs_poll(nvs, -1, -1);
-	if (err != IOTPKI_OK && transfer != NULL && !call.over)
-		transport_cancel(nvs->transport, transfer);
-	reply_out->ms = elapsed_ms(nvs, start_ms);
-	return call.over ? call.err : err;
-}
-
-void nvs_reply_done(struct nvs_reply *reply)
-{
-	buf_done(&reply->result);
-	*reply = (struct nvs_reply){ .outcome = IOTPKI_OUTCOME_PENDING };
-}
-
 /* ---- life ---- */
 
 enum iotpki_err nvs_new(const struct config *config, const struct clock *clock,
@@ -410,12 +405,24 @@ enum iotpki_err nvs_new(const struct config *config, const struct clock *clock,
 	nvs->config = *config;
 	health_init(&nvs->health, &nvs->config);
 	nvs->clock = clock;
-	nvs->random = random;
+	nvs->lives = lives_new(LIVES_MAX);
+	if (nvs->lives == NULL)
+		return IOTPKI_ERR_NOMEM;
+	for (size_t i = 0; i < nvs->config.node_count; i++)
+		nvs->credentials[i].node = &nvs->config.nodes[i];
 	const enum iotpki_err err =
 		transport_new(nvs->config.nodes, nvs->config.node_count, clock, &nvs->transport);
-	if (err == IOTPKI_OK)
-		*nvs_out = STEAL(nvs);
-	return err;
+	if (err != IOTPKI_OK)
+		return err;
+	nvs->client = (struct ask_client){
+		.config = &nvs->config,
+		.random = random,
+		.transport = nvs->transport,
+		.lives = nvs->lives,
+		.credentials = nvs->credentials,
+	};
+	*nvs_out = STEAL(nvs);
+	return IOTPKI_OK;
 }
 
 void nvs_free(struct nvs *nvs)
@@ -425,9 +432,12 @@ void nvs_free(struct nvs *nvs)
 	transport_free(nvs->transport);
 	for (struct nvs_question *at = nvs->questions; at != NULL;) {
 		struct nvs_question *next = at->next;
-		free(at);
+		question_free(at);
 		at = next;
 	}
+	lives_free(nvs->lives);
+	for (size_t i = 0; i < IOTPKI_NODES_MAX; i++)
+		credentials_done(&nvs->credentials[i]);
 	free(nvs);
 }
 

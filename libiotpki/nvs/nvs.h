@@ -4,9 +4,9 @@
  * dialect; decides nothing. Single-threaded, non-blocking; the caller's loop is nvs_poll().
  * How it asks and what counts as which outcome: docs/protocol.md, "How a client asks".
  *
- * Layers inside: nvs.c (questions, deadline) over dialect.c (what an answer means, pure)
- * and transport.c (many exchanges, line, timers) over exchange.c (one exchange: TLS,
- * pin, caps). Programs ignore SIGPIPE. The first nvs_new of a process starts libcurl and
+ * Layers inside: nvs.c (questions, deadline) over ask.c (one node's share: batches, histories
+ * of chains, new cookies) over dialect.c (what an answer means, pure) and transport.c (many
+ * exchanges, line, timers) over exchange.c (one exchange: TLS, pin, credentials, caps). Programs ignore SIGPIPE. The first nvs_new of a process starts libcurl and
  * must not run beside another thread that uses libcurl.
  */
 #pragma once
@@ -49,6 +49,26 @@ enum iotpki_err nvs_ask(struct nvs *nvs, const char *name, nvs_answer_fn *answer
 			struct nvs_question **question_out) MUST_CHECK;
 void nvs_cancel(struct nvs *nvs, struct nvs_question *question);
 
+#define NVS_MANY_MAX 100 /* names of one question */
+
+/**
+ * As nvs_answer_fn, for the name of this index: after each node that has answered for all names,
+ * called once for each name, in order. deadline is true once for each name. A node's answers come
+ * together, so what is slow in one name holds back the others of its question.
+ */
+typedef void nvs_many_fn(void *context, size_t name_index, const struct iotpki_answer *answers,
+			 size_t count, bool deadline);
+/**
+ * Ask all nodes for many names in one request a node, and one to four more for the histories that
+ * a chain node did not tell yet. As nvs_ask else.
+ * @param names       1 to NVS_MANY_MAX, none twice; copied
+ * @param timeout_ms  for each node and for all of it
+ * @param question_out  valid until the last name's call with deadline true or nvs_cancel
+ */
+enum iotpki_err nvs_ask_many(struct nvs *nvs, const char *const *names, size_t name_count,
+			     int64_t timeout_ms, nvs_many_fn *answer, void *context,
+			     struct nvs_question **question_out) MUST_CHECK;
+
 /**
  * Wait at most timeout_ms for work of the client or for extra_fd (an epoll descriptor of the
  * caller; -1: none) to be readable, and do the client's work, calling back. EINTR returns early.
@@ -86,7 +106,9 @@ struct nvs_reply {
 	char reason[32];             /* error data.reason, [a-z-]* only; "" if none */
 	enum nvs_refusal refusal;    /* of a chain's wallet; NONE where there was no error */
 	const char *hint;            /* what to switch on or to wait for; static, NULL: none */
-	struct buf result;           /* the JSON text of "result"; release with buf_done */
+	/* what went wrong, printable, in our own words; "" if nothing */
+	char problem[IOTPKI_DETAIL_MESSAGE_MAX];
+	struct buf result; /* the JSON text of "result"; release with buf_done */
 	uint32_t ms;
 };
 

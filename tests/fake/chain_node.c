@@ -275,9 +275,11 @@ static void handle(struct chain_node *node, const struct request *request,
 			   request->has_wallet ? request->wallet : NULL, authorized, reply);
 	else
 		chain_get(node->world, request->path, authorized, reply);
-	if (!reply->control)
+	if (!reply->control) {
+		node->world->requests++;
 		(void)snprintf(node->last, sizeof(node->last), "%.*s", (int)request->body_len,
 			       body);
+	}
 	if (node->world->restarts != restarts) {
 		node->generation++;
 		if (node->options.cookie != NULL && !write_cookie(node))

@@ -257,7 +257,6 @@ void chain_post(struct chain_world *world, const char *body, size_t len, const c
 	const size_t acting = world->chain->wallet;
 	json_t *root = json_loadb(body, len, JSON_DECODE_ANY, NULL);
 	reply->control = is_control(root);
-	world->requests += reply->control ? 0 : 1;
 	if (!reply->control && (!authorized || world->set.unauthorized))
 		simple(reply, 401, NULL, "");
 	else if (!json_is_object(root) && !json_is_array(root))
@@ -303,7 +302,6 @@ void chain_get(struct chain_world *world, const char *path, bool authorized,
 {
 	static const char prefix[] = "/rest/name/", suffix[] = ".json";
 	const size_t len = strlen(path);
-	world->requests++;
 	if (world->set.unauthorized) {
 		simple(reply, 401, NULL, "");
 	} else if (world->chain->kind == CHAIN_EMERCOIN || strncmp(path, "/rest/", 6) != 0) {

@@ -1,9 +1,19 @@
 /* The multi handle, the line of waiting transfers at each node, and their ends. */
 #include "nvs/transport.h"
 
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
 #include <curl/curl.h>
 
+#include "nvs/resolve.h"
+
 enum {
+	RESOLVE_TEXT_MAX = RESOLVE_HOST_SIZE + RESOLVE_ADDRESSES_MAX * (RESOLVE_ADDRESS_SIZE + 3),
+	HAPPY_EYEBALLS_MS = 200, /* after which the other family is tried too */
+	HAPPY_EYEBALLS_SHARE = 4,
+	NEXT_ADDRESS_MS = 50, /* libcurl 7.88 does not wake up for the second address it tries */
 	NODE_ACTIVE_MAX = 64,
 	NODE_ACTIVE_MIN = 4,
 	NODE_IDLE_MAX = 4,        /* exchanges kept for the next question */
@@ -14,7 +24,11 @@ enum {
 struct transfer {
 	struct transfer *next;
 	struct exchange *exchange; /* NULL while it waits, or if it cannot be started */
-	bool failed;               /* it cannot be started: ends at the next poll */
+	struct resolve_ticket ticket;
+	struct curl_slist *addresses; /* where libcurl shall look instead of asking the resolver */
+	bool several;                 /* of them */
+	const char *failure;          /* it cannot be started: ends at the next poll, */
+	enum iotpki_outcome failed;   /* as this */
 	struct buf request;
 	struct transport_order order;
 };
@@ -30,6 +44,7 @@ struct lane {
 struct transport {
 	CURLM *multi;
 	const struct clock *clock;
+	struct resolve *resolve;
 	unsigned int active_max; /* a lane */
 	struct transfer *running;
 	size_t lane_count;
@@ -76,30 +91,83 @@ static void keep_exchange(struct lane *lane, struct exchange *exchange)
 	lane->idle[lane->idle_count++] = exchange;
 }
 
-static bool start(struct transport *transport, struct lane *lane, struct transfer *transfer)
+/** "host:port:ADDRESS,[ADDRESS]": libcurl then starts no thread for it. */
+static bool set_addresses(struct transfer *transfer, const struct resolve_addresses *addresses)
 {
-	struct exchange *exchange = take_exchange(lane);
-	if (exchange == NULL)
-		return false;
-	if (exchange_prepare(exchange, &transfer->request, transfer->order.cap,
-			     transfer->order.credentials, transfer) == IOTPKI_OK &&
-	    curl_multi_add_handle(transport->multi, exchange_handle(exchange)) == CURLM_OK) {
-		transfer->exchange = exchange;
+	char text[RESOLVE_TEXT_MAX];
+	size_t len = strlen(addresses->host);
+	if (addresses->count == 0)
 		return true;
+	memcpy(text, addresses->host, len);
+	for (size_t i = 0; i < addresses->count; i++) {
+		const char *address = addresses->texts[i];
+		const bool v6 = strchr(address, ':') != NULL;
+		len += (size_t)snprintf(text + len, sizeof(text) - len, "%c%s%s%s",
+					i == 0 ? ':' : ',', v6 ? "[" : "", address, v6 ? "]" : "");
 	}
-	exchange_free(exchange);
+	transfer->several = addresses->count > 1;
+	transfer->addresses = curl_slist_append(NULL, text);
+	return transfer->addresses != NULL;
+}
+
+/** An address that is a black hole must leave time for the next one. */
+static bool set_times(const struct transport *transport, const struct transfer *transfer)
+{
+	const int64_t left_ms =
+		transfer->order.expires_ms - transport->clock->mono_ms(transport->clock);
+	const long whole_ms = left_ms < 1 ? 1 : left_ms > INT_MAX ? INT_MAX : (long)left_ms;
+	const long share_ms = whole_ms / HAPPY_EYEBALLS_SHARE + 1;
+	CURL *easy = exchange_handle(transfer->exchange);
+	return curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, whole_ms) == CURLE_OK &&
+	       curl_easy_setopt(easy, CURLOPT_HAPPY_EYEBALLS_TIMEOUT_MS,
+				share_ms < HAPPY_EYEBALLS_MS ? share_ms
+							     : (long)HAPPY_EYEBALLS_MS) == CURLE_OK;
+}
+
+static bool start(struct transport *transport, struct lane *lane, struct transfer *transfer,
+		  const struct resolve_addresses *addresses)
+{
+	transfer->exchange = take_exchange(lane);
+	if (transfer->exchange == NULL)
+		return false;
+	CURL *easy = exchange_handle(transfer->exchange);
+	if (exchange_prepare(transfer->exchange, &transfer->request, transfer->order.cap,
+			     transfer->order.credentials, transfer) == IOTPKI_OK &&
+	    set_addresses(transfer, addresses) && set_times(transport, transfer) &&
+	    curl_easy_setopt(easy, CURLOPT_RESOLVE, transfer->addresses) == CURLE_OK &&
+	    curl_multi_add_handle(transport->multi, easy) == CURLM_OK)
+		return true;
+	exchange_free(STEAL(transfer->exchange));
 	return false;
 }
 
-/** Let those in line go as far as the lane is free. */
+static void fail(struct transfer *transfer, enum iotpki_outcome outcome, const char *why)
+{
+	transfer->failed = outcome;
+	transfer->failure = why;
+}
+
+/** Let those in line go as far as the lane is free and the node's address is known. */
 static void advance(struct transport *transport, struct lane *lane)
 {
 	while (lane->waiting != NULL && lane->active < transport->active_max) {
 		struct transfer *transfer = lane->waiting;
+		struct resolve_addresses addresses;
+		const enum resolve_state state = resolve_get(
+			transport->resolve, transfer->order.node, &transfer->ticket, &addresses);
+		if (state == RESOLVE_PENDING)
+			return;
 		lane->waiting = transfer->next;
 		lane->active++;
 		append(&transport->running, transfer);
-		transfer->failed = !start(transport, lane, transfer);
+		/* What this machine could not even send says nothing about the node. */
+		if (state == RESOLVE_UNKNOWN)
+			fail(transfer, IOTPKI_OUTCOME_UNREACHABLE, "its name has no address");
+		else if (state == RESOLVE_FAILED)
+			fail(transfer, IOTPKI_OUTCOME_MALFORMED,
+			     "its name cannot be looked up: out of memory or descriptors");
+		else if (!start(transport, lane, transfer, &addresses))
+			fail(transfer, IOTPKI_OUTCOME_MALFORMED, "cannot be sent: out of memory");
 	}
 }
 
@@ -119,16 +187,33 @@ static void detach(struct transport *transport, struct transfer *transfer)
 static void release(struct transport *transport, struct transfer *transfer)
 {
 	struct lane *lane = &transport->lanes[transfer->order.node];
-	if (transfer->exchange != NULL)
+	if (transfer->exchange != NULL) {
+		(void)curl_easy_setopt(exchange_handle(transfer->exchange), CURLOPT_RESOLVE, NULL);
 		keep_exchange(lane, transfer->exchange);
+	}
+	curl_slist_free_all(transfer->addresses);
 	buf_done(&transfer->request);
 	free(transfer);
 	advance(transport, lane);
 }
 
+static void learn(const struct transport *transport, const struct transfer *transfer,
+		  enum iotpki_outcome outcome)
+{
+	const size_t node = transfer->order.node;
+	char *address = NULL;
+	if (outcome == IOTPKI_OUTCOME_UNREACHABLE)
+		resolve_doubt(transport->resolve, node);
+	if (outcome != IOTPKI_OUTCOME_PENDING)
+		return;
+	(void)curl_easy_getinfo(exchange_handle(transfer->exchange), CURLINFO_PRIMARY_IP, &address);
+	resolve_worked(transport->resolve, node, address);
+}
+
 static void finish(struct transport *transport, struct transfer *transfer,
 		   const struct transport_answer *answer)
 {
+	learn(transport, transfer, answer->outcome);
 	detach(transport, transfer);
 	transfer->order.done(transfer->order.context, answer);
 	release(transport, transfer);
@@ -164,7 +249,8 @@ static void earliest(const struct transfer *list, const struct transfer **found)
 	for (; list != NULL; list = list->next) {
 		const bool sooner =
 			*found == NULL || list->order.expires_ms < (*found)->order.expires_ms;
-		if ((*found == NULL || !(*found)->failed) && (list->failed || sooner))
+		if ((*found == NULL || (*found)->failure == NULL) &&
+		    (list->failure != NULL || sooner))
 			*found = list;
 	}
 }
@@ -181,9 +267,22 @@ static const struct transfer *next_end(const struct transport *transport)
 int64_t transport_next_ms(const struct transport *transport)
 {
 	const struct transfer *next = next_end(transport);
-	if (next == NULL)
-		return INT64_MAX;
-	return next->failed ? INT64_MIN : next->order.expires_ms;
+	const int64_t now_ms = transport->clock->mono_ms(transport->clock);
+	int64_t end_ms = next != NULL ? next->order.expires_ms : INT64_MAX;
+	if (next != NULL && next->failure != NULL)
+		return INT64_MIN;
+	for (size_t i = 0; i < transport->lane_count; i++) {
+		const struct lane *lane = &transport->lanes[i];
+		if (lane->waiting == NULL || lane->active >= transport->active_max)
+			continue;
+		const int64_t ready_in_ms = resolve_ready_in(transport->resolve, i);
+		if (ready_in_ms < INT64_MAX - now_ms && now_ms + ready_in_ms < end_ms)
+			end_ms = now_ms + ready_in_ms;
+	}
+	for (const struct transfer *at = transport->running; at != NULL; at = at->next)
+		if (at->several && now_ms + NEXT_ADDRESS_MS < end_ms)
+			end_ms = now_ms + NEXT_ADDRESS_MS;
+	return end_ms;
 }
 
 /** One at a time from the start: a call back may send and cancel others. */
@@ -192,14 +291,12 @@ static void end_by_time(struct transport *transport)
 	const int64_t now_ms = transport->clock->mono_ms(transport->clock);
 	for (;;) {
 		struct transfer *transfer = (struct transfer *)(uintptr_t)next_end(transport);
-		if (transfer == NULL || (!transfer->failed && transfer->order.expires_ms > now_ms))
+		const bool failed = transfer != NULL && transfer->failure != NULL;
+		if (transfer == NULL || (!failed && transfer->order.expires_ms > now_ms))
 			return;
-		/* What this machine could not even send says nothing about the node. */
 		const struct transport_answer answer = {
-			.outcome = transfer->failed ? IOTPKI_OUTCOME_MALFORMED
-						    : IOTPKI_OUTCOME_UNREACHABLE,
-			.problem = transfer->failed ? "cannot be sent: out of memory"
-						    : "no answer in time",
+			.outcome = failed ? transfer->failed : IOTPKI_OUTCOME_UNREACHABLE,
+			.problem = failed ? transfer->failure : "no answer in time",
 		};
 		finish(transport, transfer, &answer);
 	}
@@ -226,9 +323,17 @@ static void read_messages(struct transport *transport)
 
 enum iotpki_err transport_poll(struct transport *transport, int extra_fd, int timeout_ms)
 {
-	struct curl_waitfd extra = { .fd = extra_fd, .events = CURL_WAIT_POLLIN };
-	const CURLMcode waited = curl_multi_poll(transport->multi, extra_fd >= 0 ? &extra : NULL,
-						 extra_fd >= 0 ? 1 : 0, timeout_ms, NULL);
+	struct curl_waitfd extra[2];
+	unsigned int count = 0;
+	const int fds[] = { extra_fd, resolve_fd(transport->resolve) };
+	for (size_t i = 0; i < ARRAY_LEN(fds); i++)
+		if (fds[i] >= 0)
+			extra[count++] =
+				(struct curl_waitfd){ .fd = fds[i], .events = CURL_WAIT_POLLIN };
+	const CURLMcode waited = curl_multi_poll(transport->multi, extra, count, timeout_ms, NULL);
+	resolve_taken(transport->resolve);
+	for (size_t i = 0; i < transport->lane_count; i++)
+		advance(transport, &transport->lanes[i]);
 	int running = 0;
 	const CURLMcode worked = curl_multi_perform(transport->multi, &running);
 	read_messages(transport);
@@ -246,6 +351,7 @@ static void drop_list(struct transport *transport, struct transfer **list)
 		struct transfer *transfer = *list;
 		detach(transport, transfer);
 		exchange_free(transfer->exchange);
+		curl_slist_free_all(transfer->addresses);
 		buf_done(&transfer->request);
 		free(transfer);
 	}
@@ -263,6 +369,7 @@ void transport_free(struct transport *transport)
 			exchange_free(lane->idle[--lane->idle_count]);
 	}
 	(void)curl_multi_cleanup(transport->multi);
+	resolve_free(transport->resolve);
 	free(transport);
 }
 
@@ -292,8 +399,9 @@ enum iotpki_err transport_new(const struct config_node *nodes, size_t node_count
 	for (size_t i = 0; i < node_count; i++)
 		transport->lanes[i].node = &nodes[i];
 	transport->multi = curl_multi_init();
+	const enum iotpki_err err = resolve_new(nodes, node_count, clock, &transport->resolve);
 	const long connections = (long)(NODE_CONNECTIONS_MAX * (node_count + 1));
-	if (transport->multi == NULL ||
+	if (transport->multi == NULL || err != IOTPKI_OK ||
 	    curl_multi_setopt(transport->multi, CURLMOPT_MAXCONNECTS, connections) != CURLM_OK ||
 	    curl_multi_setopt(transport->multi, CURLMOPT_PIPELINING, CURLPIPE_NOTHING) !=
 		    CURLM_OK) {

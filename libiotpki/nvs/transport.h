@@ -37,7 +37,7 @@ enum iotpki_err transport_send(struct transport *transport, const struct transpo
 			       struct transfer **transfer_out) MUST_CHECK;
 void transport_cancel(struct transport *transport, struct transfer *transfer);
 
-/** When the next transfer ends by time, INT64_MAX if there is none. */
+/** When there is something to do though nothing arrives, INT64_MAX if there is not. */
 int64_t transport_next_ms(const struct transport *transport);
 /** Wait for at most timeout_ms (>= 0) and work; extra_fd as nvs_poll has it. */
 enum iotpki_err transport_poll(struct transport *transport, int extra_fd,

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/fs.h"
+#include "base/log.h"
 #include "bnode/ledger_store.h"
 
 void ledger_close(struct ledger *ledger)
@@ -109,16 +110,6 @@ enum iotpki_err ledger_enlarge(struct ledger *ledger, size_t map_bytes,
 	return rc == 0 ? IOTPKI_OK : store_error(rc, "enlarging the ledger", detail);
 }
 
-static unsigned int used_percent(const struct ledger *ledger)
-{
-	MDB_envinfo info;
-	MDB_stat stat;
-	if (mdb_env_info(ledger->env, &info) != 0 || mdb_env_stat(ledger->env, &stat) != 0 ||
-	    info.me_mapsize == 0)
-		return 100;
-	return (unsigned int)((info.me_last_pgno + 1) * stat.ms_psize * 100 / info.me_mapsize);
-}
-
 /* An idempotent retry costs a hash and a look, not two signatures. */
 static bool in_the_log(struct ledger *ledger, const uint8_t txid[static SHA256_LEN])
 {
@@ -151,35 +142,66 @@ void ledger_verify(struct ledger *ledger, struct tx_verifier *verifier,
 	submission->stage = LEDGER_VERIFIED;
 }
 
-static int apply_group(struct ledger *ledger, struct ledger_submission *const *submissions,
-		       size_t count)
+/* Part of what was submitted, and what goes into one commit. */
+struct group {
+	struct ledger_submission *const *submissions;
+	size_t count;
+	bool revokes; /* of these the REVOKEs alone, and only what is taken is settled */
+	size_t most;  /* accepted transactions in the next commit */
+	int64_t clock_s;
+};
+
+/* Whether it is (still) to be judged. */
+static bool waits(const struct group *group, const struct ledger_submission *submission)
+{
+	return submission->stage == LEDGER_VERIFIED &&
+	       (!group->revokes || submission->tx.op == TX_REVOKE);
+}
+
+static int apply_one(struct ledger *ledger, MDB_txn *txn, const struct group *group,
+		     struct ledger_submission *submission, bool *added_out)
+{
+	const struct store_submission verified = {
+		.tx = &submission->tx,
+		.txid = submission->txid,
+		.content = submission->content,
+		.der = submission->der,
+		.der_len = submission->der_len,
+		.clock_s = group->clock_s,
+		.bounded = true,
+		.open = ledger->open,
+	};
+	return store_apply(ledger, txn, &verified, &submission->reason, added_out);
+}
+
+/*
+ * As much of the group as may go into one commit, from `at` on.
+ * @param end_out  the first one that is not in it
+ */
+static int apply_some(struct ledger *ledger, const struct group *group, size_t at, size_t *end_out)
 {
 	CLEANUP(store_txn_abortp) MDB_txn *txn = NULL;
-	bool any = false;
-	int dead = 0;
-	/* A reader that was killed keeps old pages from being used again until somebody looks. */
-	(void)mdb_reader_check(ledger->env, &dead);
+	struct store_room room;
+	size_t added_count = 0;
 	int rc = mdb_txn_begin(ledger->env, NULL, 0, &txn);
-	const int64_t clock_s = ledger->clock->now_s(ledger->clock);
-	const unsigned int used = used_percent(ledger);
-	for (size_t i = 0; i < count && rc == 0; i++) {
+	if (rc == 0)
+		rc = store_room(ledger, txn, &room);
+	*end_out = group->count;
+	if (rc != 0)
+		return rc;
+	const size_t fits = store_group_max(&room);
+	const size_t most = fits < group->most ? fits : group->most;
+	for (; at < group->count && rc == 0; at++) {
 		bool added = false;
-		if (submissions[i]->stage != LEDGER_VERIFIED)
+		if (!waits(group, group->submissions[at]))
 			continue;
-		const struct store_submission verified = {
-			.tx = &submissions[i]->tx,
-			.txid = submissions[i]->txid,
-			.content = submissions[i]->content,
-			.der = submissions[i]->der,
-			.der_len = submissions[i]->der_len,
-			.clock_s = clock_s,
-			.used_percent = used,
-			.open = ledger->open,
-		};
-		rc = store_apply(ledger, txn, &verified, &submissions[i]->reason, &added);
-		any = any || added;
+		if (added_count == most)
+			break;
+		rc = apply_one(ledger, txn, group, group->submissions[at], &added);
+		added_count += added;
 	}
-	if (rc != 0 || !any)
+	*end_out = at;
+	if (rc != 0 || added_count == 0)
 		return rc;
 	rc = mdb_txn_commit(STEAL(txn));
 	/*
@@ -191,38 +213,93 @@ static int apply_group(struct ledger *ledger, struct ledger_submission *const *s
 	return rc;
 }
 
-static void refuse_all(struct ledger_submission *const *submissions, size_t count,
-		       enum tx_reason reason)
+static void settle(const struct group *group, size_t from, size_t end)
 {
-	for (size_t i = 0; i < count; i++)
-		if (submissions[i]->stage == LEDGER_VERIFIED &&
-		    (reason == TX_STORAGE || submissions[i]->reason == TX_OK))
-			submissions[i]->reason = reason;
+	for (size_t i = from; i < end; i++) {
+		struct ledger_submission *submission = group->submissions[i];
+		if (waits(group, submission) && !(group->revokes && submission->reason != TX_OK))
+			submission->stage = LEDGER_SETTLED;
+	}
 }
 
-static enum iotpki_err commit(struct ledger *ledger, struct ledger_submission *const *submissions,
-			      size_t count, struct iotpki_detail *detail)
+/* One by one, each a commit of its own: what no longer fits is refused alone. */
+static int apply_singly(struct ledger *ledger, struct group *group, size_t from, size_t end)
 {
-	if (atomic_load(&ledger->broken)) {
-		refuse_all(submissions, count, TX_STORAGE);
-		return detail_set(detail, IOTPKI_ERR_IO, 0, 0,
-				  "the ledger takes no writes until the node is started again");
+	int rc = 0;
+	group->most = 1;
+	for (size_t i = from; i < end && rc == 0; i++) {
+		const struct group one = { .submissions = &group->submissions[i],
+					   .count = 1,
+					   .revokes = group->revokes,
+					   .most = 1,
+					   .clock_s = group->clock_s };
+		size_t done;
+		if (!waits(group, group->submissions[i]))
+			continue;
+		rc = apply_some(ledger, &one, 0, &done);
+		if (rc == MDB_MAP_FULL) {
+			group->submissions[i]->reason = TX_FULL;
+			rc = 0;
+		}
+		if (rc == 0)
+			settle(group, i, i + 1);
 	}
-	const int rc = apply_group(ledger, submissions, count);
+	return rc;
+}
+
+/*
+ * The file is full in the middle of a commit, although there was room by count: a reader (a backup, an audit)
+ * holds old pages. The REVOKEs of this commit are then tried before all else takes what is left; one
+ * that cannot stand without another of the group waits for it.
+ */
+static int apply_when_full(struct ledger *ledger, struct group *group, size_t from, size_t end)
+{
+	log_write(LOG_LEVEL_WARNING, "the ledger's file is full: a reader (audit, mdb_copy) holds "
+				     "old pages, or serve --ledger-mib is needed");
+	group->revokes = true;
+	int rc = apply_singly(ledger, group, from, end);
+	group->revokes = false;
 	if (rc == 0)
-		return IOTPKI_OK;
-	refuse_all(submissions, count, rc == MDB_MAP_FULL ? TX_FULL : TX_STORAGE);
-	return rc == MDB_MAP_FULL ? IOTPKI_OK : store_error(rc, "writing the ledger", detail);
+		rc = apply_singly(ledger, group, from, end);
+	return rc;
+}
+
+static int apply_group(struct ledger *ledger, struct group *group)
+{
+	int dead = 0, rc = 0;
+	/* A reader that was killed keeps old pages from being used again until somebody looks. */
+	(void)mdb_reader_check(ledger->env, &dead);
+	for (size_t at = 0, end = 0; at < group->count && rc == 0; at = end) {
+		rc = apply_some(ledger, group, at, &end);
+		if (rc == 0) {
+			settle(group, at, end);
+		} else if (rc == MDB_MAP_FULL) {
+			end = group->count;
+			rc = apply_when_full(ledger, group, at, end);
+		}
+	}
+	return rc;
 }
 
 enum iotpki_err ledger_commit(struct ledger *ledger, struct ledger_submission *const *submissions,
 			      size_t count, struct iotpki_detail *detail)
 {
-	const enum iotpki_err err = commit(ledger, submissions, count, detail);
-	for (size_t i = 0; i < count; i++)
-		if (submissions[i]->stage == LEDGER_VERIFIED)
-			submissions[i]->stage = LEDGER_SETTLED;
-	return err;
+	struct group group = { .submissions = submissions,
+			       .count = count,
+			       .most = count,
+			       .clock_s = ledger->clock->now_s(ledger->clock) };
+	const bool broken = atomic_load(&ledger->broken);
+	const int rc = broken ? EIO : apply_group(ledger, &group);
+	for (size_t i = 0; i < count && rc != 0; i++) {
+		if (submissions[i]->stage != LEDGER_VERIFIED)
+			continue;
+		submissions[i]->stage = LEDGER_SETTLED;
+		submissions[i]->reason = TX_STORAGE;
+	}
+	if (broken)
+		return detail_set(detail, IOTPKI_ERR_IO, 0, 0,
+				  "the ledger takes no writes until the node is started again");
+	return rc == 0 ? IOTPKI_OK : store_error(rc, "writing the ledger", detail);
 }
 
 enum iotpki_err ledger_submit(struct ledger *ledger, struct ledger_submission *submissions,

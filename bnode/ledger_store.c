@@ -10,7 +10,7 @@
 #define STORE_VERSION "1"
 #define MAP_DEFAULT ((size_t)1 << 30)
 enum {
-	ENTRY_HEAD = 8 + SHA256_LEN,
+	ENTRY_HEAD = STORE_ENTRY_HEAD,
 	NAME_HEAD = 3 * SHA256_LEN + 8 + 8 + 4 + 1,
 };
 
@@ -376,8 +376,10 @@ static int write_entry(const struct ledger *ledger, MDB_txn *txn,
 	store_put_u64(stored, (uint64_t)entry->clock_s);
 	memcpy(stored + 8, entry->hash, SHA256_LEN);
 	memcpy(stored + ENTRY_HEAD, entry->der, entry->der_len);
-	int rc = put(ledger, txn, TABLE_LOG, height, sizeof(height), stored,
-		     ENTRY_HEAD + entry->der_len);
+	MDB_val key = { sizeof(height), height };
+	MDB_val value = { ENTRY_HEAD + entry->der_len, stored };
+	/* Appended: a page is filled before the next one is begun. */
+	int rc = mdb_put(txn, ledger->tables[TABLE_LOG], &key, &value, MDB_APPEND);
 	if (rc == 0)
 		rc = put(ledger, txn, TABLE_TXIDS, submission->txid, SHA256_LEN, height,
 			 sizeof(height));
@@ -445,6 +447,17 @@ static int gather(const struct ledger *ledger, MDB_txn *txn,
 	return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
+static int gather_room(const struct ledger *ledger, MDB_txn *txn, struct rules_input *in)
+{
+	struct store_room room;
+	const int rc = store_room(ledger, txn, &room);
+	if (rc != 0)
+		return rc;
+	in->used_percent = room.map > 0 ? (unsigned int)(room.used * 100 / room.map) : 100;
+	in->only_reserve = store_only_reserve(&room);
+	return 0;
+}
+
 int store_apply(const struct ledger *ledger, MDB_txn *txn,
 		const struct store_submission *submission, enum tx_reason *reason_out,
 		bool *added_out)
@@ -465,11 +478,13 @@ int store_apply(const struct ledger *ledger, MDB_txn *txn,
 	struct rules_input in = {
 		.tx = submission->tx,
 		.txid = submission->txid,
-		.used_percent = submission->used_percent,
+		.der_len = submission->der_len,
 		.clock_s = submission->clock_s,
 		.newest_s = last.clock_s,
 	};
 	rc = gather(ledger, txn, submission, &in, &name, &preorder);
+	if (rc == 0 && submission->bounded)
+		rc = gather_room(ledger, txn, &in);
 	if (rc != 0)
 		return rc;
 	*reason_out = rules_judge(&in, &next);

@@ -43,6 +43,7 @@ enum iotpki_err store_open(const char *dir, enum store_mode mode, size_t map_byt
 			   struct ledger **ledger_out, struct iotpki_detail *detail) MUST_CHECK;
 
 /** An entry of the log as it is stored: clock (8 bytes), chain hash (32), DER. */
+#define STORE_ENTRY_HEAD (8 + SHA256_LEN)
 struct store_entry {
 	uint64_t height; /* from 1 */
 	int64_t clock_s; /* of the node that took it */
@@ -78,6 +79,21 @@ bool store_name_decode(const MDB_val *key, const MDB_val *value,
 int store_name(const struct ledger *ledger, MDB_txn *txn, const char *name,
 	       struct ledger_name *name_out) MUST_CHECK;
 
+/** How full a ledger is, in pages, at this moment of a transaction. */
+struct store_room {
+	uint64_t map;     /* the most that the file may have */
+	uint64_t used;    /* pages that hold something */
+	uint64_t reserve; /* kept for a REVOKE of every name */
+	uint64_t commit;  /* the most that a commit of one transaction writes, copies included */
+};
+int store_room(const struct ledger *ledger, MDB_txn *txn, struct store_room *room_out) MUST_CHECK;
+/** Pages that are neither used nor kept. */
+uint64_t store_spare(const struct store_room *room);
+/** What is left is kept for REVOKE. */
+bool store_only_reserve(const struct store_room *room);
+/** How many transactions may go into one commit without its copies taking from the reserve; 1 at least. */
+size_t store_group_max(const struct store_room *room);
+
 /** Whether the log holds this very DER. */
 int store_known(const struct ledger *ledger, MDB_txn *txn, const uint8_t txid[static SHA256_LEN],
 		bool *known_out) MUST_CHECK;
@@ -90,8 +106,8 @@ struct store_submission {
 	const uint8_t *der;
 	size_t der_len;
 	int64_t clock_s; /* the node's system clock */
-	unsigned int used_percent;
-	bool open; /* do not ask the allow-list */
+	bool bounded;    /* it must fit the map and leave the reserve; a replay need not */
+	bool open;       /* do not ask the allow-list */
 };
 /**
  * Judge and, if it is accepted and new, write state, indexes and log entry.

@@ -130,6 +130,13 @@ static const struct {
 	[TX_REVOKE] = { judge_owned, 101 },
 };
 
+static bool full(const struct rules_input *in)
+{
+	const bool may_use_reserve = in->tx->op == TX_REVOKE && in->der_len <= RULES_REVOKE_USUAL;
+	return in->used_percent >= ops[in->tx->op].full_percent ||
+	       (in->only_reserve && !may_use_reserve);
+}
+
 enum tx_reason rules_judge(const struct rules_input *in, struct ledger_name *name_out)
 {
 	if (in->content_known)
@@ -139,7 +146,7 @@ enum tx_reason rules_judge(const struct rules_input *in, struct ledger_name *nam
 	const enum tx_reason reason = ops[in->tx->op].judge(in);
 	if (reason != TX_OK)
 		return reason;
-	if (in->used_percent >= ops[in->tx->op].full_percent)
+	if (full(in))
 		return TX_FULL;
 	if (in->tx->op != TX_PREORDER)
 		advance(in, name_out);

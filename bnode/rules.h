@@ -11,9 +11,14 @@
 #define RULES_PREORDERS_MAX 4       /* live ones of one owner */
 #define RULES_AHEAD_MAX_S 3600      /* a transaction may be so far ahead of the node's clock */
 #define RULES_EXPIRES_MAX_S (INT64_C(3653) * 86400) /* ten calendar years at their longest */
-/* Percent of the map from which on an operation finds the ledger full; REVOKE never does. */
+/* Percent of the map from which on an operation finds the ledger full, if not before: REVOKE's reserve. */
 #define RULES_FULL_NEW 80    /* PREORDER, REGISTER */
-#define RULES_FULL_UPDATE 95 /* the rest is the reserve of REVOKE */
+#define RULES_FULL_UPDATE 95 /* UPDATE */
+/*
+ * Bytes of the DER of a REVOKE that may use the reserve. Ours have less than 1,100 with the longest name;
+ * an owner can have a certificate that makes theirs 4 KiB, and so take the room of three others.
+ */
+#define RULES_REVOKE_USUAL 1280
 
 struct rules_input {
 	const struct tx *tx;
@@ -26,6 +31,8 @@ struct rules_input {
 	bool content_known;    /* another transaction with this content is in the log */
 	bool allowed;          /* the owner may register (allow-list, or open) */
 	unsigned int used_percent; /* of the map */
+	bool only_reserve;         /* what room is left is kept for REVOKE */
+	size_t der_len;            /* of the transaction */
 	int64_t clock_s;           /* the node's system clock */
 	int64_t newest_s;          /* clock of the newest log entry, 0: none */
 };

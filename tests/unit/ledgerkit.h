@@ -18,6 +18,8 @@ void ledgerkit_new(struct ledgerkit *kit, int64_t now_s, const struct txkit_key 
 /* The same below a folder of one's choice; ledgerkit_new takes memory where there is some, not a disk. */
 void ledgerkit_new_below(struct ledgerkit *kit, const char *folder, int64_t now_s,
 			 const struct txkit_key *owners, size_t count, size_t map_bytes);
+/* A ledger in which everybody may register. */
+void ledgerkit_new_open(struct ledgerkit *kit, int64_t now_s, size_t map_bytes);
 /* Close and open again. */
 void ledgerkit_reopen(struct ledgerkit *kit);
 /* Close, and remove everything. */

@@ -426,7 +426,7 @@ static void a_full_ledger_still_revokes(void **state)
 	struct ledger_name name;
 	struct ledger_tip tip;
 	enum tx_reason reason = TX_OK;
-	ledgerkit_new(&kit, T, &owner, 1, (size_t)512 << 10);
+	ledgerkit_new(&kit, T, &owner, 1, (size_t)1 << 20);
 	enrol(kit.ledger, "iot:a", T, txid);
 	for (int64_t i = 1; reason == TX_OK && i < 5000; i++) {
 		clock_fake_advance(&kit.clock, 1000 * DAY);
@@ -446,7 +446,7 @@ static void a_full_ledger_still_revokes(void **state)
 	take(kit.ledger, &owner, txkit_revoke(&owner, "iot:a", name.txid, T + 6), NULL);
 
 	/* Given more room it goes on, also when it is opened as it is; less room is never taken. */
-	static const size_t rooms[] = { (size_t)1 << 20, 0, (size_t)64 << 10 };
+	static const size_t rooms[] = { (size_t)2 << 20, 0, (size_t)64 << 10 };
 	for (size_t i = 0; i < ARRAY_LEN(rooms); i++) {
 		ledgerkit_reopen(&kit);
 		assert_int_equal(ledger_enlarge(kit.ledger, rooms[i], NULL), IOTPKI_OK);

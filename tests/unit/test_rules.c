@@ -38,6 +38,8 @@ struct row {
 	size_t live;
 	bool known, not_allowed;
 	unsigned int used;
+	bool only_reserve;
+	size_t der_len;
 	int64_t clock, newest; /* from T; newest default: none */
 	enum tx_reason want;
 };
@@ -60,6 +62,7 @@ static const struct row rows[] = {
 	{ "preorder, same content", TX_PREORDER, .known = true, .want = TX_DUPLICATE },
 	{ "preorder at 79 percent", TX_PREORDER, .used = 79, .want = TX_OK },
 	{ "preorder at 80 percent", TX_PREORDER, .used = 80, .want = TX_FULL },
+	{ "preorder, the reserve is left", TX_PREORDER, .only_reserve = true, .want = TX_FULL },
 	/* REGISTER: the name */
 	{ "register a new name", TX_REGISTER, .want = TX_OK },
 	{ "register a taken name", TX_REGISTER, .state = LIVE, .want = TX_NAME_TAKEN },
@@ -116,11 +119,14 @@ static const struct row rows[] = {
 	  .want = TX_BAD_EXPIRES },
 	{ "register for ten years", TX_REGISTER, .expires = 3653 * DAY, .want = TX_OK },
 	{ "register at 80 percent", TX_REGISTER, .used = 80, .want = TX_FULL },
+	{ "register, the reserve is left", TX_REGISTER, .only_reserve = true, .want = TX_FULL },
 	/* UPDATE */
 	{ "update", TX_UPDATE, .state = LIVE, .want = TX_OK },
 	{ "update, not on the list", TX_UPDATE, .state = LIVE, .not_allowed = true, .want = TX_OK },
 	{ "update at 80 percent", TX_UPDATE, .state = LIVE, .used = 80, .want = TX_OK },
 	{ "update at 95 percent", TX_UPDATE, .state = LIVE, .used = 95, .want = TX_FULL },
+	{ "update, the reserve is left", TX_UPDATE, .state = LIVE, .only_reserve = true,
+	  .want = TX_FULL },
 	{ "transfer", TX_UPDATE, .state = LIVE, .transfer = true, .want = TX_OK },
 	{ "update of no name", TX_UPDATE, .state = NONE, .want = TX_NAME_EXPIRED },
 	{ "update by a stranger", TX_UPDATE, .state = LIVE, .signer = STRANGER,
@@ -155,6 +161,11 @@ static const struct row rows[] = {
 	/* REVOKE */
 	{ "revoke", TX_REVOKE, .state = LIVE, .want = TX_OK },
 	{ "revoke when nearly full", TX_REVOKE, .state = LIVE, .used = 100, .want = TX_OK },
+	{ "revoke out of the reserve", TX_REVOKE, .state = LIVE, .used = 100, .only_reserve = true,
+	  .der_len = 1280, .want = TX_OK },
+	{ "a revoke too long for the reserve", TX_REVOKE, .state = LIVE, .only_reserve = true,
+	  .der_len = 1281, .want = TX_FULL },
+	{ "a long revoke", TX_REVOKE, .state = LIVE, .used = 100, .der_len = 4096, .want = TX_OK },
 	{ "revoke, not on the list", TX_REVOKE, .state = LIVE, .not_allowed = true, .want = TX_OK },
 	{ "revoke by a stranger", TX_REVOKE, .state = LIVE, .signer = STRANGER,
 	  .want = TX_NOT_OWNER },
@@ -215,6 +226,8 @@ static enum tx_reason judge(const struct row *row, struct ledger_name *next)
 		.content_known = row->known,
 		.allowed = !row->not_allowed,
 		.used_percent = row->used,
+		.only_reserve = row->only_reserve,
+		.der_len = row->der_len,
 		.clock_s = T + row->clock,
 		.newest_s = row->newest != 0 ? T + row->newest : 0,
 	};

@@ -13,7 +13,25 @@ static void must(bool good, const char *what)
 	abort();
 }
 
+static void add_useless(X509 *x509, size_t len)
+{
+	char text[4096];
+	X509V3_CTX ctx;
+	must(len < sizeof(text), "length");
+	memset(text, 'x', len);
+	text[len] = '\0';
+	X509V3_set_ctx(&ctx, x509, x509, NULL, NULL, 0);
+	X509_EXTENSION *extension = X509V3_EXT_conf_nid(NULL, &ctx, NID_netscape_comment, text);
+	must(extension != NULL && X509_add_ext(x509, extension, -1) == 1, "comment");
+	X509_EXTENSION_free(extension);
+}
+
 void txkit_key_new(struct txkit_key *kit)
+{
+	txkit_key_new_large(kit, 0);
+}
+
+void txkit_key_new_large(struct txkit_key *kit, size_t useless)
 {
 	memset(kit, 0, sizeof(*kit));
 	kit->key = EVP_EC_gen("P-256");
@@ -35,6 +53,8 @@ void txkit_key_new(struct txkit_key *kit)
 		X509V3_EXT_conf_nid(NULL, &ctx, NID_subject_key_identifier, "hash");
 	must(extension != NULL && X509_add_ext(kit->x509, extension, -1) == 1, "key id");
 	X509_EXTENSION_free(extension);
+	if (useless > 0)
+		add_useless(kit->x509, useless);
 	must(X509_sign(kit->x509, kit->key, EVP_sha256()) > 0, "sign");
 	const int len = i2d_X509(kit->x509, &kit->cert);
 	must(len > 0, "encode");

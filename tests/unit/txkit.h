@@ -16,6 +16,8 @@ struct txkit_key {
 
 /* A fresh P-256 key and its certificate; a failure aborts the test. */
 void txkit_key_new(struct txkit_key *kit);
+/* The same with so many bytes in its certificate that nobody needs. */
+void txkit_key_new_large(struct txkit_key *kit, size_t useless);
 void txkit_key_done(struct txkit_key *kit);
 
 /* der_out is cleared first. */

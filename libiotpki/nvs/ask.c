@@ -45,17 +45,19 @@ bool ask_renewed(struct credentials *credentials, unsigned int generation,
 	return false;
 }
 
+static void end_part(const struct ask *ask, struct ask_part *part, enum iotpki_outcome outcome)
+{
+	part->step = ASK_DONE;
+	part->shown = (struct dialect_shown){ 0 };
+	dialect_no_answer(node_of(ask), ask->asked_s, outcome, &part->shown.answer);
+}
+
 /** What is not done yet ends like this. */
 static void give_up(struct ask *ask, enum iotpki_outcome outcome)
 {
-	for (size_t i = 0; i < ask->count; i++) {
-		struct ask_part *part = &ask->parts[i];
-		if (part->step == ASK_DONE)
-			continue;
-		part->step = ASK_DONE;
-		part->shown = (struct dialect_shown){ 0 };
-		dialect_no_answer(node_of(ask), ask->asked_s, outcome, &part->shown.answer);
-	}
+	for (size_t i = 0; i < ask->count; i++)
+		if (ask->parts[i].step != ASK_DONE)
+			end_part(ask, &ask->parts[i], outcome);
 }
 
 /* ---- requests ---- */
@@ -185,6 +187,15 @@ static void take_lives(struct ask *ask, const struct dialect_question *asked,
 	}
 }
 
+static void take_too_long(struct ask *ask)
+{
+	for (size_t i = 0; i < ask->chosen_count; i++) {
+		struct ask_part *part = &ask->parts[ask->chosen[i]];
+		if (!halve(ask, part))
+			end_part(ask, part, IOTPKI_OUTCOME_MALFORMED);
+	}
+}
+
 static void judge(struct ask *ask, const struct transport_answer *got)
 {
 	struct iotpki_detail detail = { 0 };
@@ -195,9 +206,8 @@ static void judge(struct ask *ask, const struct transport_answer *got)
 		take_shown(ask, &asked, &got->http, &detail);
 	else if (http)
 		take_lives(ask, &asked, &got->http, &detail);
-	else if (got->too_long && ask->chosen_count > 1)
-		for (size_t i = 0; i < ask->chosen_count; i++)
-			(void)halve(ask, &ask->parts[ask->chosen[i]]);
+	else if (got->too_long)
+		take_too_long(ask);
 	else
 		give_up(ask, got->outcome);
 	ask_log_problem(node_of(ask), detail.message[0] != '\0' ? detail.message : got->problem);

@@ -231,6 +231,8 @@ static bool names_valid(const char *const *names, size_t count)
 {
 	_Static_assert(NVS_MANY_MAX == DIALECT_NAMES_MAX,
 		       "a question of many names is one request");
+	if (count < 1 || count > NVS_MANY_MAX)
+		return false;
 	for (size_t i = 0; i < count; i++) {
 		if (!iotpki_name_valid(names[i], strlen(names[i])))
 			return false;
@@ -238,7 +240,7 @@ static bool names_valid(const char *const *names, size_t count)
 			if (strcmp(names[i], names[j]) == 0)
 				return false;
 	}
-	return count >= 1 && count <= NVS_MANY_MAX;
+	return true;
 }
 
 static struct nvs_question *question_new(struct nvs *nvs, size_t name_count)

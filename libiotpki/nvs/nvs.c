@@ -401,6 +401,8 @@ enum iotpki_err nvs_new(const struct config *config, const struct clock *clock,
 			const struct random_source *random, struct nvs **nvs_out)
 {
 	*nvs_out = NULL;
+	if (config->node_count > IOTPKI_NODES_MAX)
+		return IOTPKI_ERR_ARGUMENT;
 	CLEANUP(nvs_freep) struct nvs *nvs = calloc(1, sizeof(*nvs));
 	if (nvs == NULL)
 		return IOTPKI_ERR_NOMEM;

@@ -179,6 +179,9 @@ static void serve(struct fake_node *node, const struct wire *wire)
 		node->requests++;
 		memcpy(node->last, request, strlen(request) + 1);
 		pthread_mutex_unlock(&node->lock);
+		char byte;
+		if (script->gate > 0)
+			(void)!read(script->gate, &byte, 1);
 		const bool sent = send_answer(wire, script, request);
 		if (sent && script->end == FAKE_KEEP)
 			continue;

@@ -45,6 +45,8 @@ struct fake_script {
 	const char *tail; /* not counted in the length; NULL: none */
 	bool raw;
 	enum fake_end end;
+	/* Not 0: a descriptor. An answer waits until one byte of it can be read, or it is closed. */
+	int gate;
 };
 
 #define FAKE_HEAD(status) "HTTP/1.1 " status "\r\nContent-Type: application/json\r\n"

@@ -29,6 +29,8 @@ enum cli_exit {
 	CLI_NO_PROOF = 8,
 	CLI_STALE = 9,
 	CLI_INTERNAL = 10,
+	/* 20 to 27: why a wallet did not write (manager/onchain.h, the one table; iotpki-dm(1)) */
+	CLI_INTERRUPTED = 130, /* Ctrl-C while dm was waiting for a chain */
 };
 
 struct cli {

@@ -15,14 +15,24 @@
 static const struct cli_option init_options[] = {
 	{ "bnode", "URL", "a B-node that shall hold the names; with --pin behind it", true },
 	{ "pin", "PIN", "pin of the B-node before it, sha256//...= (iotpki-bnode pin)", true },
-	{ "network", "NAME", "network of the B-nodes behind it (iotpki)", true },
+	{ "type", "TYPE", "of the B-node before it: iotpki (default), emercoin, namecoin", true },
+	{ "credentials", "FILE", "USER:PASSWORD of the wallet before it, mode 0600", true },
+	{ "network", "NAME", "of the B-nodes behind it (iotpki); behind --type: of that chain",
+	  true },
 	DIR_OPTION,
 	{ 0 },
 };
+#define CHAIN_OPTIONS                                                                             \
+	{ "yes", NULL, "do not ask", false },                                                     \
+	{                                                                                         \
+		"no-wait", NULL, "chains: do what can be done now, do not wait for blocks", false \
+	}
+
 static const struct cli_option register_options[] = {
 	{ "cert", "FILE", "the certificate to register, PEM; its CN is the name", false },
 	{ "expires", "TIME", "end of the registration: RFC 3339 UTC or e.g. 365d (365d)", false },
 	{ "ssh", "FINGERPRINT", "another ssh key of this name, SHA256:...", false },
+	CHAIN_OPTIONS,
 	DRY_RUN_OPTION,
 	DIR_OPTION,
 	{ 0 },
@@ -31,13 +41,19 @@ static const struct cli_option renew_options[] = {
 	{ "expires", "TIME", "a later end", false },
 	{ "cert", "FILE", "another certificate of the same name", false },
 	{ "ssh", "FINGERPRINT", "with --cert: another ssh key of this name", false },
+	CHAIN_OPTIONS,
 	DRY_RUN_OPTION,
 	DIR_OPTION,
 	{ 0 },
 };
 static const struct cli_option revoke_options[] = {
-	{ "yes", NULL, "do not ask", false },
+	CHAIN_OPTIONS,
 	DRY_RUN_OPTION,
+	DIR_OPTION,
+	{ 0 },
+};
+static const struct cli_option sync_options[] = {
+	{ "no-wait", NULL, "chains: do what can be done now, do not wait for blocks", false },
 	DIR_OPTION,
 	{ 0 },
 };
@@ -51,7 +67,7 @@ const struct cli_verb cli_dm_verbs[] = {
 	{ "dm", "renew", "NAME", 1, 1, "a later end, or another certificate", renew_options,
 	  dm_renew },
 	{ "dm", "revoke", "NAME", 1, 1, "revoke a name, for good", revoke_options, dm_revoke },
-	{ "dm", "sync", "[NAME]", 0, 1, "send every B-node what it lacks", dir_options, dm_sync },
+	{ "dm", "sync", "[NAME]", 0, 1, "send every B-node what it lacks", sync_options, dm_sync },
 	{ "dm", "list", NULL, 0, 0, "the owner's names, with state and days left", dir_options,
 	  dm_list },
 	{ "dm", "show", "[NAME]", 0, 1, "the owner, or all of one name", dir_options, dm_show },
@@ -126,7 +142,8 @@ struct manager dm_manager(struct cli *cli, struct dm *dm)
 				 .config = &dm->config,
 				 .clock = cli->clock,
 				 .random = cli->random,
-				 .transport = manager_transport_nvs(dm->nvs) };
+				 .transport = manager_transport_nvs(dm->nvs),
+				 .wallet = wallet_transport_nvs(dm->nvs) };
 }
 
 /* ---- the report ---- */
@@ -142,6 +159,7 @@ static const char *advice(const struct manager_report *report, size_t node)
 		return "does not answer as a B-node with this pin must; see iotpki bnode test";
 	case MANAGER_NOT_ASKED:
 	case MANAGER_LEVEL:
+	case MANAGER_CHAIN:
 		break;
 	}
 	return "has it";
@@ -171,17 +189,29 @@ enum cli_exit dm_report(struct cli *cli, const struct dm *dm, const char *name, 
 	enum cli_exit exit = CLI_OK;
 	for (size_t i = 0; i < report->count; i++) {
 		const enum manager_state state = report->node[i].state;
+		if (state == MANAGER_CHAIN || dm->config.nodes[i].type != CONFIG_NODE_IOTPKI)
+			continue;
 		report_node(cli, dm, report, i, list);
 		if (state == MANAGER_REFUSED || state == MANAGER_BROKEN)
 			exit = CLI_VERIFICATION;
 		else if (state != MANAGER_LEVEL && exit == CLI_OK)
 			exit = CLI_UNAVAILABLE;
 	}
-	cli_result(cli, json_pack("{s:s, s:b, s:o}", "name", name, "done", exit == CLI_OK, "nodes",
-				  list));
-	if (exit == CLI_OK)
+	json_t *networks = json_array();
+	const enum cli_exit chains = dm_report_chains(cli, dm, name, report, networks);
+	const bool refused = exit != CLI_OK && manager_refused(report);
+	if (exit == CLI_OK || exit == CLI_UNAVAILABLE)
+		exit = chains != CLI_OK ? chains : exit;
+	const bool all = exit == CLI_OK && manager_done(report);
+	json_t *result = json_pack("{s:s, s:b, s:o}", "name", name, "done", all, "nodes", list);
+	if (report->chain_count > 0)
+		(void)json_object_set_new(result, "networks", networks);
+	else
+		json_decref(networks);
+	cli_result(cli, result);
+	if (all)
 		cli_say(cli, "%s: %s", name, done);
-	else if (manager_refused(report))
+	else if (refused)
 		fprintf(cli->err, "iotpki: %s: every B-node refuses it; nothing has changed\n",
 			name);
 	else

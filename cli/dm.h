@@ -29,6 +29,24 @@ bool dm_path(struct cli *cli, const struct dm *dm, const char *file, char out[st
 enum cli_exit dm_report(struct cli *cli, const struct dm *dm, const char *name, const char *done,
 			const struct manager_report *report);
 
+/* ---- chains (dm_chain.c) ---- */
+
+/** How far each chain network is, and what is to be done; the exit code that goes with it. */
+enum cli_exit dm_report_chains(struct cli *cli, const struct dm *dm, const char *name,
+			       const struct manager_report *report, json_t *list);
+/** "pre-ordered, 7 blocks to go", "registered", ... */
+void dm_chain_words(const struct manager_chain *chain, int64_t now_s, char *out, size_t size);
+json_t *dm_chain_json(const struct dm *dm, const struct manager_chain *chain, int64_t now_s);
+/** What the plan would cost on each chain network, and what the wallets have. */
+void dm_show_plan(struct cli *cli, const struct dm *dm, const char *name,
+		  const struct manager_report *plan, json_t *list);
+/** Say why a chain network cannot do it; returns the exit code of the table. */
+enum cli_exit dm_chain_fail(struct cli *cli, const struct dm *dm, const char *name,
+			    const struct manager_chain *chain);
+/** Do what can be done, and wait for blocks or not; Ctrl-C ends the waiting. */
+enum cli_exit dm_run_chains(struct cli *cli, const struct dm *dm, const struct manager *manager,
+			    const char *name, bool wait_for_blocks, struct manager_report *report);
+
 enum cli_exit dm_init(struct cli *cli, const struct cli_arguments *arguments);
 enum cli_exit dm_register(struct cli *cli, const struct cli_arguments *arguments);
 enum cli_exit dm_renew(struct cli *cli, const struct cli_arguments *arguments);

@@ -54,59 +54,131 @@ static void quoted(struct buf *yaml, const char *text)
 }
 
 struct node_words {
-	const char *url, *pin, *network;
+	const char *url, *pin, *network, *type, *credentials;
+	size_t number;
 };
 
-static enum cli_exit write_node(struct cli *cli, struct buf *yaml, const struct node_words *node,
-				size_t number)
+static void member(struct buf *yaml, const char *key, const char *value)
 {
+	if (value == NULL)
+		return;
+	(void)buf_printf(yaml, ", %s: ", key);
+	quoted(yaml, value);
+}
+
+/* Where the file is from anywhere: dm.yaml is read from other folders than this one. */
+static enum cli_exit credentials_member(struct cli *cli, struct buf *yaml, const char *file)
+{
+	if (file == NULL)
+		return CLI_OK;
+	char *path = realpath(file, NULL);
+	if (path == NULL)
+		return cli_error(cli, CLI_CONFIGURATION,
+				 "%.128s: there is no such file; it holds one line, USER:PASSWORD, "
+				 "with mode 0600 (the .cookie file of the node is one)",
+				 file);
+	member(yaml, "credentials", path);
+	free(path);
+	return CLI_OK;
+}
+
+static enum cli_exit write_node(struct cli *cli, struct buf *yaml, const struct node_words *node)
+{
+	if (node->url == NULL)
+		return CLI_OK;
 	if (node->pin == NULL && strncmp(node->url, "https:", 6) == 0)
 		return cli_error(cli, CLI_USAGE,
 				 "--bnode %.128s needs a --pin behind it (iotpki-bnode pin)",
 				 node->url);
-	(void)buf_printf(yaml, "  - {name: node%zu, type: iotpki, network: ", number);
-	quoted(yaml, node->network);
-	(void)buf_puts(yaml, ", url: ");
-	quoted(yaml, node->url);
-	if (node->pin != NULL) {
-		(void)buf_puts(yaml, ", pin: ");
-		quoted(yaml, node->pin);
-	}
+	(void)buf_printf(yaml, "  - {name: node%zu", node->number);
+	member(yaml, "type", node->type != NULL ? node->type : "iotpki");
+	member(yaml, "network", node->network);
+	member(yaml, "url", node->url);
+	member(yaml, "pin", node->pin);
+	const enum cli_exit exit = credentials_member(cli, yaml, node->credentials);
 	(void)buf_puts(yaml, "}\n");
+	return exit;
+}
+
+static bool is_chain(const struct node_words *node)
+{
+	return node->type != NULL && strcmp(node->type, "iotpki") != 0;
+}
+
+/* What stands behind its --bnode, once for each. */
+static enum cli_exit take_word(struct cli *cli, const struct node_words *node, const char *option,
+			       const char *value, const char **word)
+{
+	if (node->url == NULL || *word != NULL)
+		return cli_error(cli, CLI_USAGE, "a --%s stands behind its --bnode, one for each",
+				 option);
+	*word = value;
 	return CLI_OK;
 }
 
-/* --network counts for the --bnode behind it, --pin belongs to the --bnode before it. */
+struct nodes {
+	struct buf *yaml;
+	struct node_words node;
+	const char *network; /* of the iotpki nodes behind it */
+};
+
+static enum cli_exit take_type(struct cli *cli, struct nodes *nodes, const char *value)
+{
+	static const char *const types[] = { "iotpki", "emercoin", "namecoin" };
+	for (size_t i = 0; i < ARRAY_LEN(types); i++) {
+		if (strcmp(types[i], value) != 0)
+			continue;
+		const enum cli_exit exit =
+			take_word(cli, &nodes->node, "type", value, &nodes->node.type);
+		/* A chain is a network of its own, whatever the ledgers' is called. */
+		if (is_chain(&nodes->node))
+			nodes->node.network = NULL;
+		return exit;
+	}
+	return cli_error(cli, CLI_USAGE, "--type is one of: iotpki, emercoin, namecoin");
+}
+
+static enum cli_exit take_option(struct cli *cli, struct nodes *nodes, const char *name,
+				 const char *value)
+{
+	struct node_words *node = &nodes->node;
+	if (strcmp(name, "network") == 0 && is_chain(node))
+		return take_word(cli, node, name, value, &node->network);
+	if (strcmp(name, "network") == 0)
+		nodes->network = value;
+	if (strcmp(name, "type") == 0)
+		return take_type(cli, nodes, value);
+	if (strcmp(name, "pin") == 0)
+		return take_word(cli, node, name, value, &node->pin);
+	if (strcmp(name, "credentials") == 0)
+		return take_word(cli, node, name, value, &node->credentials);
+	if (strcmp(name, "bnode") != 0)
+		return CLI_OK;
+	const enum cli_exit exit = write_node(cli, nodes->yaml, node);
+	*node = (struct node_words){ .url = value,
+				     .network = nodes->network,
+				     .number = node->number + 1 };
+	return exit;
+}
+
+/*
+ * --network counts for the --bnode behind it; --pin, --type, --credentials belong to the --bnode
+ * before them, and so does a --network behind the --type of a chain.
+ */
 static enum cli_exit nodes_yaml(struct cli *cli, const struct cli_arguments *arguments,
 				struct buf *yaml)
 {
 	size_t used[CLI_OPTIONS_MAX] = { 0 };
-	struct node_words node = { .network = "iotpki" };
-	const char *network = "iotpki";
-	size_t count = 0;
+	struct nodes nodes = { .yaml = yaml, .network = "iotpki" };
 	enum cli_exit exit = CLI_OK;
 	(void)buf_puts(yaml, "# The B-nodes that hold this owner's names (iotpki dm "
 			     "init).\nversion: 1\nbnodes:\n");
 	for (size_t i = 0; i < arguments->order_count && exit == CLI_OK; i++) {
 		const size_t option = arguments->order[i];
-		const char *name = arguments->options[option].name;
-		const char *value = arguments->given[option].values[used[option]++];
-		if (strcmp(name, "network") == 0) {
-			network = value;
-		} else if (strcmp(name, "bnode") == 0) {
-			if (node.url != NULL)
-				exit = write_node(cli, yaml, &node, ++count);
-			node = (struct node_words){ .url = value, .network = network };
-		} else if (strcmp(name, "pin") == 0) {
-			if (node.url == NULL || node.pin != NULL)
-				return cli_error(cli, CLI_USAGE,
-						 "a --pin stands behind its --bnode, one for each");
-			node.pin = value;
-		}
+		exit = take_option(cli, &nodes, arguments->options[option].name,
+				   arguments->given[option].values[used[option]++]);
 	}
-	if (exit == CLI_OK && node.url != NULL)
-		exit = write_node(cli, yaml, &node, ++count);
-	return exit;
+	return exit == CLI_OK ? write_node(cli, yaml, &nodes.node) : exit;
 }
 
 static enum cli_exit set_nodes(struct cli *cli, const struct buf *yaml, struct dm *dm)

@@ -14,25 +14,44 @@
 bool manager_done(const struct manager_report *report)
 {
 	for (size_t i = 0; i < report->count; i++)
-		if (report->node[i].state != MANAGER_LEVEL)
+		if (report->node[i].state != MANAGER_LEVEL &&
+		    report->node[i].state != MANAGER_CHAIN)
+			return false;
+	for (size_t i = 0; i < report->chain_count; i++)
+		if (!manager_chain_done(&report->chain[i]))
 			return false;
 	return report->count > 0;
+}
+
+/* The ledgers alone: what chains have is no part of the steps. */
+static bool ledgers_level(const struct manager_report *report)
+{
+	for (size_t i = 0; i < report->count; i++)
+		if (report->node[i].state != MANAGER_LEVEL &&
+		    report->node[i].state != MANAGER_CHAIN)
+			return false;
+	return true;
 }
 
 /* After a failed write the node itself does not know: what it could not sync can be there later. */
 bool manager_refused(const struct manager_report *report)
 {
-	for (size_t i = 0; i < report->count; i++)
+	size_t ledgers = 0;
+	for (size_t i = 0; i < report->count; i++) {
+		if (report->node[i].state == MANAGER_CHAIN)
+			continue;
+		ledgers++;
 		if (report->node[i].state != MANAGER_REFUSED ||
 		    report->node[i].reason == TX_STORAGE)
 			return false;
-	return report->count > 0;
+	}
+	return ledgers > 0;
 }
 
 const char *manager_state_name(enum manager_state state)
 {
-	static const char *const names[] = { "not-asked", "level", "refused", "unreachable",
-					     "broken" };
+	static const char *const names[] = { "not-asked",   "level",  "refused",
+					     "unreachable", "broken", "chain" };
 	return (size_t)state < ARRAY_LEN(names) ? names[state] : "unknown";
 }
 
@@ -96,30 +115,38 @@ static enum iotpki_err send_to_nodes(const struct manager *manager, struct store
 				     struct manager_report *report, struct iotpki_detail *detail)
 {
 	*report = (struct manager_report){ .count = manager->config->node_count };
-	for (size_t i = 0; i < report->count; i++)
-		report->node[i].state = send_all(manager, i, name, report);
-	if (!manager_done(report) || name->level == name->step_count)
+	for (size_t i = 0; i < report->count; i++) {
+		const bool ledger = manager->config->nodes[i].type == CONFIG_NODE_IOTPKI;
+		report->node[i].state = ledger ? send_all(manager, i, name, report) : MANAGER_CHAIN;
+	}
+	if (!ledgers_level(report) || name->level == name->step_count)
 		return IOTPKI_OK;
 	return store_set_level(manager->dir, name, name->step_count, detail);
 }
 
 /* ---- signing ---- */
 
-/* The name as the ledgers know it. One list, one prefix: the bytes that are signed are the same for all. */
+/* The name as the ledgers know it: one prefix, since the bytes that are signed are the same for all. */
 static enum iotpki_err nvs_name(const struct manager *manager, const char *name,
 				char out[static IOTPKI_NVS_NAME_MAX + 1],
 				struct iotpki_detail *detail)
 {
-	const struct config *config = manager->config;
-	if (config->node_count == 0)
+	const char *prefix = NULL;
+	for (size_t i = 0; i < manager->config->node_count; i++) {
+		const struct config_node *node = &manager->config->nodes[i];
+		if (node->type != CONFIG_NODE_IOTPKI)
+			continue;
+		if (prefix == NULL)
+			prefix = node->name_prefix;
+		if (strcmp(node->name_prefix, prefix) != 0)
+			return detail_set(detail, IOTPKI_ERR_UNSUPPORTED, 0, 0,
+					  "iotpki nodes with different name_prefix in one list: "
+					  "not in this release");
+	}
+	if (prefix == NULL)
 		return detail_set(detail, IOTPKI_ERR_ARGUMENT, 0, 0,
 				  "no B-nodes are listed: dm init --bnode URL --pin PIN");
-	for (size_t i = 1; i < config->node_count; i++)
-		if (strcmp(config->nodes[i].name_prefix, config->nodes[0].name_prefix) != 0)
-			return detail_set(detail, IOTPKI_ERR_UNSUPPORTED, 0, 0,
-					  "B-nodes with different name_prefix in one list: not in "
-					  "this release");
-	(void)snprintf(out, IOTPKI_NVS_NAME_MAX + 1, "%s%s", config->nodes[0].name_prefix, name);
+	(void)snprintf(out, IOTPKI_NVS_NAME_MAX + 1, "%s%s", prefix, name);
 	return IOTPKI_OK;
 }
 

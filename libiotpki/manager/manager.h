@@ -11,6 +11,7 @@
 #include "config/config.h"
 #include "identity/identity.h"
 #include "manager/store.h"
+#include "manager/wallet.h"
 
 struct nvs;
 
@@ -21,6 +22,20 @@ enum manager_state {
 	MANAGER_REFUSED,     /* it refused; reason says why */
 	MANAGER_UNREACHABLE, /* no connection, no answer in time, not ready */
 	MANAGER_BROKEN, /* an answer that no honest B-node gives: wrong pin, no JSON-RPC, ... */
+	MANAGER_CHAIN,  /* it is a chain's: see the report's chains */
+};
+
+/** How far a name is on one chain network. */
+struct manager_chain {
+	uint8_t network; /* index into the configuration's networks */
+	size_t node;     /* the one whose wallet writes for it */
+	struct onchain_progress progress;
+	enum onchain_problem problem; /* why it stands still; OK: it does not */
+	bool resumed;                 /* what was asked for was under way already */
+	bool wanted;                  /* of a plan: progress is what will be stored */
+	bool waiting;                 /* for blocks: progress.to_go */
+	int64_t cost, balance; /* of a plan: what is left to pay at the most, what there is */
+	uint32_t blocks;       /* of a plan: that the operation pays for */
 };
 
 struct manager_report {
@@ -30,6 +45,8 @@ struct manager_report {
 		enum tx_reason reason; /* REFUSED */
 		size_t steps;          /* of the store's that it has, from the first on */
 	} node[IOTPKI_NODES_MAX];
+	size_t chain_count; /* chain networks of the list */
+	struct manager_chain chain[IOTPKI_NODES_MAX];
 };
 
 /** How transactions reach a node: the network, or what a test puts in its place. */
@@ -51,6 +68,7 @@ struct manager {
 	const struct clock *clock;
 	const struct random_source *random;
 	struct manager_transport transport;
+	struct wallet_transport wallet; /* of the chains' nodes */
 };
 
 /** One dm command at a time works on a store; held until *fd_out is closed. */
@@ -88,9 +106,72 @@ enum iotpki_err manager_sync(const struct manager *manager, const char *name,
 			     struct manager_report *report_out,
 			     struct iotpki_detail *detail) MUST_CHECK;
 
-/** Every node of the list is level. An empty list is never done. */
+/* ---- chains (manager_chain.c) ---- */
+
+/** Whether the list has nodes of iotpki ledgers, to which the verbs above send. */
+bool manager_has_ledgers(const struct manager *manager);
+/** Whether it has chain networks. */
+bool manager_has_chains(const struct manager *manager);
+
+/**
+ * See what a wish would mean on every chain network, and send and store nothing: plan->chain[] says
+ * for each what would be done and cost, or why it cannot be. Of the networks' nodes the first that has
+ * credentials writes, else the first.
+ * @param plan  the ledgers' part stays as it is
+ * @return not OK only if the store could not be read, or the list contradicts itself
+ */
+enum iotpki_err manager_plan(const struct manager *manager, const char *name,
+			     const struct onchain_wish *wish, struct manager_report *plan,
+			     struct iotpki_detail *detail) MUST_CHECK;
+/**
+ * Store the plan durably, for the networks without a problem; from here on it is gone on with. A
+ * revocation is stored for all: whatever holds one up now, it is tried again.
+ */
+enum iotpki_err manager_begin(const struct manager *manager, const char *name,
+			      const struct manager_report *plan,
+			      struct iotpki_detail *detail) MUST_CHECK;
+/**
+ * Do what can be done now on every chain network; one that stands still keeps no other from going on.
+ * report->chain[] is filled from the store first.
+ */
+enum iotpki_err manager_advance(const struct manager *manager, const char *name,
+				struct manager_report *report,
+				struct iotpki_detail *detail) MUST_CHECK;
+/** report->chain[] as the store and, for what is unfinished, the nodes have it; changes nothing. */
+enum iotpki_err manager_look(const struct manager *manager, const char *name, bool ask_nodes,
+			     struct manager_report *report,
+			     struct iotpki_detail *detail) MUST_CHECK;
+
+/** Called after each round, to show the report and to wait for some seconds; false: no more. */
+struct manager_wait {
+	void *context;
+	bool (*pause)(void *context, const struct manager_report *report);
+};
+/** manager_advance until no chain network is waiting any more, or the pause says no. */
+enum iotpki_err manager_wait(const struct manager *manager, const char *name,
+			     const struct manager_wait *wait, struct manager_report *report,
+			     struct iotpki_detail *detail) MUST_CHECK;
+
+/**
+ * A new value (NULL: it stays), a later end (0: it stays) or both on every chain network; planned,
+ * stored and sent. IOTPKI_ERR_REFUSED: a network refuses it, nothing was sent; report->chain[] says
+ * why.
+ */
+enum iotpki_err manager_chain_update(const struct manager *manager, const char *name,
+				     const char *value, int64_t expires_s,
+				     struct manager_report *report_out,
+				     struct iotpki_detail *detail) MUST_CHECK;
+/** Give the name on one chain network to the holder of an address, in the same way. */
+enum iotpki_err manager_chain_transfer(const struct manager *manager, const char *name,
+				       const char *network, const char *address,
+				       struct manager_report *report_out,
+				       struct iotpki_detail *detail) MUST_CHECK;
+
+/** A chain network is where it shall be: done, or there never was anything to do. */
+bool manager_chain_done(const struct manager_chain *chain);
+/** Every node and chain network of the list is level. An empty list is never done. */
 bool manager_done(const struct manager_report *report);
-/** Every node refuses it, and surely has not taken it: what was signed now is forgotten again. */
+/** Every ledger refuses it, and surely has not taken it: what was signed now is forgotten again. */
 bool manager_refused(const struct manager_report *report);
 /** "level", "refused", "unreachable", ...; never NULL. */
 const char *manager_state_name(enum manager_state state);

@@ -376,13 +376,19 @@ enum iotpki_err store_set_level(const char *dir, struct store_name *name, size_t
 	return fs_write(path, text, (size_t)len, 0600, false, detail);
 }
 
-/* A kill before the first step was stored leaves its folder: nothing was ever signed for that name. */
+/* A signed step, or the progress on a chain (onchain_store.h). */
+static bool is_beginning(const char *name)
+{
+	return is_step(name) || (strncmp(name, "chain-", 6) == 0 && strstr(name, ".new") == NULL);
+}
+
+/* A kill before the first step was stored leaves its folder: nothing was ever wanted of that name. */
 static bool was_begun(const char *dir, const char *name)
 {
 	char path[PATH_MAX];
 	CLEANUP(file_list_done) struct file_list files = { 0 };
 	return path_of(dir, name, "", path, NULL) != IOTPKI_OK ||
-	       list_folder(path, is_step, &files, NULL) != IOTPKI_OK || files.count > 0;
+	       list_folder(path, is_beginning, &files, NULL) != IOTPKI_OK || files.count > 0;
 }
 
 enum iotpki_err store_names(const char *dir, store_name_fn *emit, void *context,

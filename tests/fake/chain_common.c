@@ -254,6 +254,31 @@ static void getnewaddress(struct chain_call *call)
 		chain_fail(call, -7, "Out of memory");
 }
 
+/** Of one address alone, as the fourth parameter asks; pre-orders pay to one too. */
+static void listreceivedbyaddress(struct chain_call *call)
+{
+	const struct chain *chain = call->world->chain;
+	if (!chain_need_wallet(call))
+		return;
+	const char *address = chain_param_text(call, 3);
+	if (address == NULL)
+		return;
+	(void)buf_puts(call->out, "[");
+	if (chain_is_mine(chain, address)) {
+		(void)buf_puts(call->out, "{\"address\":");
+		chain_put(call->out, address);
+		(void)buf_puts(call->out, ",\"amount\":0.01000000,\"confirmations\":0,"
+					  "\"label\":\"iotpki\",\"txids\":[");
+		for (size_t i = 0, listed = 0; i < chain->op_count; i++) {
+			if (strcmp(chain->ops[i].address, address) == 0)
+				(void)buf_printf(call->out, "%s\"%s\"", listed++ == 0 ? "" : ",",
+						 chain->ops[i].txid);
+		}
+		(void)buf_puts(call->out, "]}");
+	}
+	(void)buf_putc(call->out, ']');
+}
+
 static void validateaddress(struct chain_call *call)
 {
 	const struct chain *chain = call->world->chain;
@@ -303,6 +328,7 @@ const struct chain_method chain_common_methods[] = {
 	{ "getrawtransaction", getrawtransaction },
 	{ "getrawmempool", getrawmempool },
 	{ "getnewaddress", getnewaddress },
+	{ "listreceivedbyaddress", listreceivedbyaddress },
 	{ "validateaddress", validateaddress },
 	{ "getbalance", getbalance },
 	{ "settxfee", settxfee },

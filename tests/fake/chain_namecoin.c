@@ -244,7 +244,10 @@ static bool is_spent(const struct chain *chain, const char *txid)
 static const struct chain_op *find_preorder(struct chain_call *call, const char *name)
 {
 	const struct chain *chain = call->world->chain;
-	const char *salt = chain_param_text(call, 1), *txid = chain_param_text(call, 2);
+	/* Without a salt the wallet derives it from the key of the pre-order's address. */
+	const bool derived = chain_param(call, 1) == NULL;
+	const char *txid = chain_param_text(call, 2);
+	const char *salt = derived || txid == NULL ? "" : chain_param_text(call, 1);
 	if (salt == NULL || txid == NULL)
 		return NULL;
 	const struct chain_op *preorder = chain_by_txid(chain, txid);
@@ -252,7 +255,8 @@ static const struct chain_op *find_preorder(struct chain_call *call, const char 
 		chain_fail(call, -25, "previous txid not found");
 	else if (preorder->kind != CHAIN_NAME_NEW)
 		chain_fail(call, -25, "previous tx is not name_new");
-	else if (strcmp(preorder->salt, salt) != 0 || strcmp(preorder->name, name) != 0)
+	else if ((!derived && strcmp(preorder->salt, salt) != 0) ||
+		 strcmp(preorder->name, name) != 0)
 		chain_fail(call, -25, "rand value is wrong");
 	return call->code == 0 ? preorder : NULL;
 }

@@ -1,0 +1,416 @@
+/* What is to be done next with one name on one chain. */
+#include "manager/onchain.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/parse.h"
+
+static const char revoked_field[] = "|status=revoked";
+
+/* ---- values ---- */
+
+bool onchain_value_with_end(const char *value, int64_t expires_s,
+			    char out[static IOTPKI_VALUE_MAX + 1])
+{
+	size_t len = 0;
+	for (const char *field = value; *field != '\0';) {
+		const size_t size = strcspn(field, "|");
+		const bool end = strncmp(field, "ex=", 3) == 0;
+		if (expires_s == 0 || !end) {
+			if (len + size + 1 > IOTPKI_VALUE_MAX)
+				return false;
+			if (len > 0)
+				out[len++] = '|';
+			memcpy(out + len, field, size);
+			len += size;
+		}
+		field += size + (field[size] == '|');
+	}
+	out[len] = '\0';
+	if (expires_s == 0)
+		return true;
+	const int more = snprintf(out + len, IOTPKI_VALUE_MAX + 1 - len, "|ex=%" PRId64, expires_s);
+	return more > 0 && len + (size_t)more <= IOTPKI_VALUE_MAX;
+}
+
+/* The two are the same but for their ends: who asks again asks for another end each second. */
+static bool same_but_end(const char *left, const char *right)
+{
+	char a[IOTPKI_VALUE_MAX + 1];
+	char b[IOTPKI_VALUE_MAX + 1];
+	return onchain_value_with_end(left, 1, a) && onchain_value_with_end(right, 1, b) &&
+	       strcmp(a, b) == 0;
+}
+
+static bool same_txid(const uint8_t left[static IOTPKI_SHA256_LEN],
+		      const uint8_t right[static IOTPKI_SHA256_LEN])
+{
+	return memcmp(left, right, IOTPKI_SHA256_LEN) == 0;
+}
+
+/* ---- wishes ---- */
+
+static bool under_way(const struct onchain_progress *progress)
+{
+	return progress->value[0] != '\0' && progress->stage < ONCHAIN_DONE;
+}
+
+static void begin(struct onchain_progress *progress, enum config_node_type type, enum onchain_op op,
+		  const struct onchain_seen *seen)
+{
+	*progress = (struct onchain_progress){ .type = type, .op = op };
+	if (seen->name == ONCHAIN_NAME_FREE)
+		return;
+	progress->has_prev = true;
+	memcpy(progress->prev, seen->txid, sizeof(progress->prev));
+}
+
+static void set_value(struct onchain_progress *progress, const char *value)
+{
+	(void)snprintf(progress->value, sizeof(progress->value), "%s", value);
+}
+
+/* Whose it is, where the chain has the name already. */
+static enum onchain_problem held_problem(const struct onchain_seen *seen)
+{
+	if (seen->mine != ONCHAIN_MINE)
+		return ONCHAIN_TAKEN;
+	return seen->revoked ? ONCHAIN_REVOKED : ONCHAIN_EXISTS;
+}
+
+static bool is_achieved(const struct onchain_progress *progress, const struct onchain_seen *seen);
+
+static enum onchain_problem want_registration(struct onchain_progress *progress,
+					      enum config_node_type type,
+					      const struct onchain_wish *wish,
+					      const struct onchain_seen *seen, int64_t now_s,
+					      bool *resumed)
+{
+	char value[IOTPKI_VALUE_MAX + 1];
+	const bool mine = under_way(progress) && progress->op == ONCHAIN_REGISTER;
+	const bool there = progress->op == ONCHAIN_REGISTER && progress->stage == ONCHAIN_DONE &&
+			   is_achieved(progress, seen);
+	if ((mine || there) && same_but_end(progress->value, wish->value)) {
+		*resumed = true;
+		return ONCHAIN_OK;
+	}
+	if (!onchain_value_with_end(wish->value, wish->expires_s, value) ||
+	    strlen(value) > IOTPKI_VALUE_LEDGER_MAX)
+		return ONCHAIN_TOO_LONG;
+	if (seen->name == ONCHAIN_NAME_HELD)
+		return held_problem(seen);
+	if (seen->pending)
+		return ONCHAIN_PENDING;
+	/* A pre-order does not say for which value it is. */
+	if (!mine)
+		begin(progress, type, ONCHAIN_REGISTER, seen);
+	set_value(progress, value);
+	progress->expires_s = wish->expires_s;
+	progress->days = type == CONFIG_NODE_EMERCOIN ? onchain_days(now_s, wish->expires_s) : 0;
+	return ONCHAIN_OK;
+}
+
+/* What update, transfer and revoke need: the name is there, and not another's. */
+static enum onchain_problem live_problem(const struct onchain_seen *seen)
+{
+	if (seen->name != ONCHAIN_NAME_HELD)
+		return ONCHAIN_EXPIRED;
+	return seen->mine == ONCHAIN_NOT_MINE ? ONCHAIN_NOT_OWNER : ONCHAIN_OK;
+}
+
+static enum onchain_problem want_change(struct onchain_progress *progress,
+					enum config_node_type type, const struct onchain_wish *wish,
+					const struct onchain_seen *seen, int64_t now_s,
+					bool *resumed)
+{
+	char value[IOTPKI_VALUE_MAX + 1];
+	const bool same_kind = progress->op == wish->op && progress->value[0] != '\0';
+	const char *base = wish->value != NULL ? wish->value : seen->value;
+	const int64_t end = wish->expires_s != 0 ? wish->expires_s : progress->expires_s;
+	if (same_kind && progress->stage < ONCHAIN_DONE && wish->op == ONCHAIN_TRANSFER &&
+	    strcmp(progress->address, wish->address) == 0) {
+		*resumed = true;
+		return ONCHAIN_OK;
+	}
+	if (!onchain_value_with_end(base, end, value) || strlen(value) > IOTPKI_VALUE_LEDGER_MAX ||
+	    seen->value_cut)
+		return ONCHAIN_TOO_LONG;
+	if (same_kind && wish->op == ONCHAIN_UPDATE && strcmp(progress->value, value) == 0 &&
+	    (progress->stage < ONCHAIN_DONE || is_achieved(progress, seen))) {
+		*resumed = true;
+		return ONCHAIN_OK;
+	}
+	const enum onchain_problem problem = live_problem(seen);
+	if (problem != ONCHAIN_OK)
+		return problem;
+	if (seen->revoked)
+		return ONCHAIN_REVOKED;
+	/* A revocation further back would be undone by it (design 6). */
+	if (seen->no_history)
+		return ONCHAIN_NO_WALLET;
+	if (seen->pending || (under_way(progress) && progress->op == ONCHAIN_REGISTER))
+		return ONCHAIN_PENDING;
+	const int64_t until = onchain_end_s(type, seen, now_s);
+	begin(progress, type, wish->op, seen);
+	set_value(progress, value);
+	progress->expires_s = end;
+	if (type == CONFIG_NODE_EMERCOIN && wish->op == ONCHAIN_UPDATE && wish->expires_s != 0)
+		progress->days = onchain_days(until, wish->expires_s);
+	if (wish->address != NULL)
+		(void)snprintf(progress->address, sizeof(progress->address), "%s", wish->address);
+	return ONCHAIN_OK;
+}
+
+/* The present value with the status behind it. One that no reader takes is not made better by it. */
+static bool revoked_value(const struct onchain_progress *progress, const struct onchain_seen *seen,
+			  char out[static IOTPKI_VALUE_MAX + 1])
+{
+	struct iotpki_record record;
+	const char *base = seen->name == ONCHAIN_NAME_HELD ? seen->value : progress->value;
+	if (seen->value_cut || base[0] == '\0')
+		return false;
+	if (iotpki_record_parse(base, strlen(base), &record, NULL) == IOTPKI_OK && record.revoked) {
+		(void)snprintf(out, IOTPKI_VALUE_MAX + 1, "%s", base);
+		return true;
+	}
+	if (strlen(base) + sizeof(revoked_field) - 1 > IOTPKI_VALUE_MAX)
+		return false;
+	(void)snprintf(out, IOTPKI_VALUE_MAX + 1, "%s%s", base, revoked_field);
+	return true;
+}
+
+/* A registration that was sent can still arrive; one that was only pre-ordered is never entered now. */
+static void keep_sent(struct onchain_progress *progress, const struct onchain_progress *before)
+{
+	if (before->op != ONCHAIN_REGISTER || before->stage != ONCHAIN_SENT)
+		return;
+	progress->has_txid = before->has_txid;
+	memcpy(progress->txid, before->txid, sizeof(progress->txid));
+}
+
+static enum onchain_problem want_revocation(struct onchain_progress *progress,
+					    enum config_node_type type,
+					    const struct onchain_seen *seen, bool *resumed)
+{
+	char value[IOTPKI_VALUE_MAX + 1];
+	const bool begun = progress->value[0] != '\0';
+	if (begun && progress->op == ONCHAIN_REVOKE &&
+	    (progress->stage < ONCHAIN_DONE || seen->name != ONCHAIN_NAME_HELD)) {
+		*resumed = true;
+		return ONCHAIN_OK;
+	}
+	if (seen->name == ONCHAIN_NAME_HELD && live_problem(seen) != ONCHAIN_OK)
+		return live_problem(seen);
+	if (seen->name != ONCHAIN_NAME_HELD && (!begun || progress->op != ONCHAIN_REGISTER))
+		return seen->name == ONCHAIN_NAME_DELETED && begun ? ONCHAIN_REVOKED
+								   : ONCHAIN_EXPIRED;
+	if (!revoked_value(progress, seen, value))
+		return ONCHAIN_TOO_LONG;
+	const struct onchain_progress before = *progress;
+	begin(progress, type, ONCHAIN_REVOKE, seen);
+	set_value(progress, value);
+	progress->expires_s = before.expires_s;
+	progress->ends_s = before.ends_s;
+	keep_sent(progress, &before);
+	return ONCHAIN_OK;
+}
+
+void onchain_want_revocation_blind(struct onchain_progress *progress, enum config_node_type type)
+{
+	const struct onchain_progress before = *progress;
+	if (under_way(progress) && progress->op == ONCHAIN_REVOKE)
+		return;
+	*progress = (struct onchain_progress){ .type = type,
+					       .op = ONCHAIN_REVOKE,
+					       .expires_s = before.expires_s,
+					       .ends_s = before.ends_s };
+	set_value(progress, before.value[0] != '\0' ? before.value : &revoked_field[1]);
+	keep_sent(progress, &before);
+	if (before.stage != ONCHAIN_DONE)
+		return;
+	progress->has_prev = before.has_txid;
+	memcpy(progress->prev, before.txid, sizeof(progress->prev));
+}
+
+enum onchain_problem onchain_want(struct onchain_progress *progress, enum config_node_type type,
+				  const struct onchain_wish *wish, const struct onchain_seen *seen,
+				  int64_t now_s, bool *resumed_out)
+{
+	*resumed_out = false;
+	if (wish->op == ONCHAIN_REGISTER)
+		return want_registration(progress, type, wish, seen, now_s, resumed_out);
+	if (wish->op == ONCHAIN_REVOKE)
+		return want_revocation(progress, type, seen, resumed_out);
+	return want_change(progress, type, wish, seen, now_s, resumed_out);
+}
+
+/* ---- steps ---- */
+
+static struct onchain_step step_of(enum onchain_action action)
+{
+	return (struct onchain_step){ .action = action };
+}
+
+static struct onchain_step refuse(enum onchain_problem problem)
+{
+	return (struct onchain_step){ .action = ONCHAIN_REFUSE, .problem = problem };
+}
+
+static struct onchain_step wait_for(struct onchain_progress *progress, uint32_t blocks)
+{
+	progress->to_go = blocks;
+	return (struct onchain_step){ .action = ONCHAIN_WAIT, .to_go = blocks };
+}
+
+/* What the chain shows is what is wanted; not merely a copy of it by somebody else. */
+static bool is_achieved(const struct onchain_progress *progress, const struct onchain_seen *seen)
+{
+	if (seen->name != ONCHAIN_NAME_HELD)
+		return progress->op == ONCHAIN_REVOKE && seen->name == ONCHAIN_NAME_DELETED;
+	if (progress->op == ONCHAIN_REVOKE)
+		return seen->revoked;
+	if (progress->has_txid && same_txid(progress->txid, seen->txid))
+		return true;
+	if (progress->has_prev && same_txid(progress->prev, seen->txid))
+		return false;
+	if (strcmp(progress->value, seen->value) != 0)
+		return false;
+	if (progress->op == ONCHAIN_TRANSFER)
+		return strcmp(progress->address, seen->address) == 0;
+	return seen->mine == ONCHAIN_MINE;
+}
+
+/* It is in the chain: how deep? */
+static struct onchain_step judge_depth(struct onchain_progress *progress,
+				       const struct onchain_seen *seen, unsigned int confirmations,
+				       int64_t now_s)
+{
+	if (seen->name == ONCHAIN_NAME_HELD) {
+		progress->has_txid = true;
+		memcpy(progress->txid, seen->txid, sizeof(progress->txid));
+		progress->has_registration = true;
+		memcpy(progress->registration, seen->registration, sizeof(progress->registration));
+		progress->ends_s = onchain_end_s(progress->type, seen, now_s);
+	}
+	const uint64_t depth = seen->name == ONCHAIN_NAME_HELD && seen->height >= seen->txid_height
+				       ? seen->height - seen->txid_height + 1
+				       : confirmations;
+	progress->stage = depth >= confirmations ? ONCHAIN_DONE : ONCHAIN_SENT;
+	progress->to_go = 0;
+	if (progress->stage == ONCHAIN_DONE)
+		return step_of(ONCHAIN_REST);
+	return wait_for(progress, (uint32_t)(confirmations - depth));
+}
+
+static struct onchain_step judge_pending(struct onchain_progress *progress,
+					 const struct onchain_seen *seen,
+					 unsigned int confirmations)
+{
+	const bool ours = seen->pending_mine || progress->op == ONCHAIN_TRANSFER ||
+			  (progress->has_txid && same_txid(progress->txid, seen->pending_txid));
+	if (ours && strcmp(seen->pending_value, progress->value) == 0) {
+		progress->stage = ONCHAIN_SENT;
+		progress->has_txid = true;
+		memcpy(progress->txid, seen->pending_txid, sizeof(progress->txid));
+		return wait_for(progress, confirmations);
+	}
+	/* A revocation lines up behind whatever the owner sent before. */
+	if (progress->op == ONCHAIN_REVOKE)
+		return wait_for(progress, confirmations + 1);
+	return refuse(ONCHAIN_PENDING);
+}
+
+void onchain_forget_order(struct onchain_progress *progress)
+{
+	progress->has_preorder = false;
+	progress->salt[0] = '\0';
+	progress->address[0] = '\0';
+	progress->stage = ONCHAIN_WANTED;
+}
+
+/* Namecoin: address, pre-order, twelve blocks, then the registration itself. */
+static struct onchain_step enter_namecoin(struct onchain_progress *progress,
+					  const struct onchain_seen *seen)
+{
+	/* The wallet was changed for another, or the pre-order was replaced: it is worth nothing. */
+	if (progress->has_preorder && seen->order_depth == ONCHAIN_DEPTH_UNKNOWN)
+		onchain_forget_order(progress);
+	if (!progress->has_preorder && progress->address[0] == '\0')
+		return step_of(ONCHAIN_ADDRESS);
+	if (!progress->has_preorder && !seen->order_found)
+		return step_of(ONCHAIN_ORDER);
+	if (!progress->has_preorder) {
+		/* Killed between name_new and its answer: the wallet still derives the salt. */
+		progress->has_preorder = true;
+		progress->stage = ONCHAIN_ORDERED;
+		memcpy(progress->preorder, seen->order_txid, sizeof(progress->preorder));
+		return wait_for(progress, ONCHAIN_ORDER_DEPTH);
+	}
+	progress->stage = ONCHAIN_ORDERED;
+	if (seen->order_depth < ONCHAIN_ORDER_DEPTH)
+		return wait_for(progress, (uint32_t)(ONCHAIN_ORDER_DEPTH - seen->order_depth));
+	progress->to_go = 0;
+	return step_of(ONCHAIN_ENTER);
+}
+
+static struct onchain_step next_registration(struct onchain_progress *progress,
+					     const struct onchain_seen *seen)
+{
+	if (seen->name == ONCHAIN_NAME_HELD)
+		return refuse(held_problem(seen));
+	if (progress->type == CONFIG_NODE_EMERCOIN)
+		return step_of(ONCHAIN_ENTER);
+	return enter_namecoin(progress, seen);
+}
+
+/* There is nothing to change: is there something to wait for? */
+static struct onchain_step next_of_none(struct onchain_progress *progress,
+					unsigned int confirmations)
+{
+	if (progress->op != ONCHAIN_REVOKE || progress->has_prev)
+		return refuse(ONCHAIN_EXPIRED);
+	/* The registration that is to be revoked was sent, and is nowhere to be seen yet. */
+	if (progress->has_txid)
+		return wait_for(progress, confirmations + 1);
+	progress->stage = ONCHAIN_NOTHING;
+	progress->to_go = 0;
+	return step_of(ONCHAIN_REST);
+}
+
+static struct onchain_step next_change(struct onchain_progress *progress,
+				       const struct onchain_seen *seen, unsigned int confirmations)
+{
+	if (seen->name != ONCHAIN_NAME_HELD)
+		return next_of_none(progress, confirmations);
+	if (seen->mine == ONCHAIN_NOT_MINE)
+		return refuse(ONCHAIN_NOT_OWNER);
+	if (seen->revoked && progress->op != ONCHAIN_REVOKE)
+		return refuse(ONCHAIN_REVOKED);
+	if (progress->op == ONCHAIN_REVOKE) {
+		char value[IOTPKI_VALUE_MAX + 1];
+		if (!revoked_value(progress, seen, value))
+			return refuse(ONCHAIN_TOO_LONG);
+		set_value(progress, value);
+	}
+	progress->has_prev = true;
+	memcpy(progress->prev, seen->txid, sizeof(progress->prev));
+	return step_of(ONCHAIN_CHANGE);
+}
+
+struct onchain_step onchain_next(struct onchain_progress *progress, const struct onchain_seen *seen,
+				 unsigned int confirmations, int64_t now_s)
+{
+	if (progress->value[0] == '\0' || progress->stage >= ONCHAIN_DONE)
+		return step_of(ONCHAIN_REST);
+	if (seen->downloading || now_s - seen->tip_s > ONCHAIN_TIP_AGE_MAX_S)
+		return refuse(ONCHAIN_NOT_IN_SYNC);
+	if (is_achieved(progress, seen))
+		return judge_depth(progress, seen, confirmations, now_s);
+	if (seen->pending)
+		return judge_pending(progress, seen, confirmations);
+	if (progress->op == ONCHAIN_REGISTER)
+		return next_registration(progress, seen);
+	return next_change(progress, seen, confirmations);
+}

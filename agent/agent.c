@@ -58,6 +58,18 @@ static void cancel(void *nvs, struct nvs_question *question)
 	nvs_cancel(nvs, question);
 }
 
+static enum iotpki_err ask_many(void *nvs, const char *const *names, size_t name_count,
+				int64_t timeout_ms, nvs_many_fn *answer, void *context,
+				struct nvs_question **question_out)
+{
+	return nvs_ask_many(nvs, names, name_count, timeout_ms, answer, context, question_out);
+}
+
+static struct refresh_nvs refresh_nvs(struct nvs *nvs)
+{
+	return (struct refresh_nvs){ ask_many, cancel, nvs };
+}
+
 static struct questions_options questions_options(const struct agent *agent, struct nvs *nvs)
 {
 	const struct config *config = lists_config(agent->lists);
@@ -107,6 +119,8 @@ static enum iotpki_err renew_nodes(struct agent *agent)
 		return err;
 	const struct questions_options options = questions_options(agent, nvs);
 	err = questions_configure(agent->questions, &options);
+	const struct refresh_nvs many = refresh_nvs(nvs);
+	refresh_configure(agent->refresh, &many);
 	nvs_free(agent->nvs);
 	agent->nvs = nvs;
 	set_access(agent);
@@ -208,6 +222,7 @@ static void do_refresh(struct agent *agent, uint64_t id, const struct frame_requ
 	(void)request;
 	frame_answer_start(&frame, FRAME_SAY_OK);
 	frame_answer_int(&frame, "members", (int64_t)refresh_start(agent->refresh));
+	frame_answer_int(&frame, "run", (int64_t)refresh_progress(agent->refresh).run);
 	server_answer(agent->server, id, &frame);
 }
 
@@ -256,6 +271,7 @@ static void do_deny(struct agent *agent, uint64_t id, const struct frame_request
 static void do_status(struct agent *agent, uint64_t id, const struct frame_request *request)
 {
 	const struct authorize_counts counts = authorize_counts(agent->authorize);
+	const struct refresh_progress refresh = refresh_progress(agent->refresh);
 	const struct {
 		const char *key;
 		int64_t value;
@@ -270,6 +286,11 @@ static void do_status(struct agent *agent, uint64_t id, const struct frame_reque
 		{ "questions", (int64_t)questions_in_flight(agent->questions) },
 		{ "connections", (int64_t)server_connections(agent->server) },
 		{ "refused", (int64_t)server_refused(agent->server) },
+		{ "refresh-run", (int64_t)refresh.run },
+		{ "refresh-members", (int64_t)refresh.members },
+		{ "refresh-admitted", (int64_t)refresh.verdicts[IOTPKI_ADMIT] },
+		{ "refresh-denied", (int64_t)refresh.verdicts[IOTPKI_DENY] },
+		{ "refresh-unavailable", (int64_t)refresh.verdicts[IOTPKI_UNAVAILABLE] },
 		{ "uptime-s", (now_ms(agent) - agent->started_ms) / 1000 },
 	};
 	struct frame_answer frame;
@@ -277,6 +298,7 @@ static void do_status(struct agent *agent, uint64_t id, const struct frame_reque
 	frame_answer_start(&frame, FRAME_SAY_OK);
 	frame_answer_text(&frame, "version", iotpki_version());
 	frame_answer_text(&frame, "list-valid", lists_valid(agent->lists) ? "yes" : "no");
+	frame_answer_text(&frame, "refresh", refresh.running ? "running" : "idle");
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
 		frame_answer_int(&frame, rows[i].key, rows[i].value);
 	server_answer(agent->server, id, &frame);
@@ -372,6 +394,7 @@ static enum iotpki_err open_parts(struct agent *agent)
 	authorize_set_questions(agent->authorize, agent->questions);
 	const struct refresh_options refresh = { { agent->lists, agent->options.clock },
 						 agent->options.random,
+						 refresh_nvs(agent->nvs),
 						 agent->questions,
 						 authorize_known(agent->authorize) };
 	return refresh_new(&refresh, &agent->refresh);

@@ -108,6 +108,12 @@ static void call_waiters(struct question *question, const struct questions_view 
 	question->cursor = NULL;
 }
 
+void questions_heard(struct questions *questions, const struct questions_view *view, bool waited)
+{
+	if (questions->options.judge(questions->options.context, view, waited))
+		questions_drop(questions, view->name);
+}
+
 static void take_answers(void *context, const struct iotpki_answer *answers, size_t count,
 			 bool deadline)
 {
@@ -124,8 +130,7 @@ static void take_answers(void *context, const struct iotpki_answer *answers, siz
 					     deadline, false };
 	const bool waited = question->waiters != NULL;
 	call_waiters(question, &view);
-	if (questions->options.judge(questions->options.context, &view, waited))
-		questions_drop(questions, question->name);
+	questions_heard(questions, &view, waited);
 }
 
 static void send_question(struct question *question)

@@ -90,6 +90,11 @@ void questions_leave(struct questions_waiter *waiter);
 /** What is there already; count is 0 if the waiter waits for nothing. */
 void questions_view(const struct questions_waiter *waiter, struct questions_view *view_out);
 
+/**
+ * Answers that were heard elsewhere (the refresh asks by itself): judged as those of a question
+ * are, so that a negative one drops what is reused of the name.
+ */
+void questions_heard(struct questions *questions, const struct questions_view *view, bool waited);
 /** Reuse nothing that is here now: of one name, or (NULL) of all. Those who wait go on waiting. */
 void questions_drop(struct questions *questions, const char *name);
 /**

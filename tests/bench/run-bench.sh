@@ -13,6 +13,8 @@ run() { "$@" || { echo "bench: ${1##*/} could not be measured"; status=1; }; }
 run "$bench/bench_helper" "$BUILD/sshd_plugin/iotpki-authorized-keys"
 run "$bench/bench_members"
 run "$bench/bench_agent"
+run "$BUILD/tests/e2e/agent/agent_refresh" "$BUILD/agent/iotpki-agent" "$BUILD/cli/iotpki" \
+	"$BUILD/bnode/iotpki-bnode" 10000 bench
 run "$bench/bench_ledger"
 run tests/bench/bench_bnode.sh
 exit $status

@@ -175,27 +175,34 @@ static void targets(void **state)
 
 /* ---- refresh ---- */
 
-enum { MEMBERS = 20 };
+enum { MEMBERS = 250, ALONE = 3 };
 
 struct nvs_question {
-	nvs_answer_fn *answer;
+	nvs_many_fn *answer;
 	void *context;
-	char name[IOTPKI_NAME_MAX + 1];
+	size_t count;
+	char names[NVS_MANY_MAX][IOTPKI_NAME_MAX + 1];
 };
 
 struct stage {
-	size_t asked, open, most_open;
-	struct nvs_question questions[MEMBERS * 4];
+	size_t asked, answered, open, most_open, heard;
+	bool refuse; /* the client cannot send */
+	struct nvs_question questions[16];
 };
 
-static enum iotpki_err ask(void *nvs, const char *name, nvs_answer_fn *answer, void *context,
-			   struct nvs_question **question_out)
+static enum iotpki_err ask(void *nvs, const char *const *names, size_t count, int64_t timeout_ms,
+			   nvs_many_fn *answer, void *context, struct nvs_question **question_out)
 {
 	struct stage *stage = nvs;
+	assert_in_range(count, 1, NVS_MANY_MAX);
+	assert_true(timeout_ms > 0);
+	if (stage->refuse)
+		return IOTPKI_ERR_NOMEM;
 	struct nvs_question *question = &stage->questions[stage->asked++];
 	assert_in_range(stage->asked, 0, ARRAY_LEN(stage->questions) - 1);
-	*question = (struct nvs_question){ answer, context, "" };
-	memcpy(question->name, name, strlen(name) + 1);
+	*question = (struct nvs_question){ .answer = answer, .context = context, .count = count };
+	for (size_t i = 0; i < count; i++)
+		memcpy(question->names[i], names[i], strlen(names[i]) + 1);
 	stage->open++;
 	if (stage->open > stage->most_open)
 		stage->most_open = stage->open;
@@ -205,86 +212,142 @@ static enum iotpki_err ask(void *nvs, const char *name, nvs_answer_fn *answer, v
 
 static void cancel(void *nvs, struct nvs_question *question)
 {
-	(void)question;
-	((struct stage *)nvs)->open--;
+	struct stage *stage = nvs;
+	question->count = 0;
+	stage->open--;
 }
 
-static bool never_negative(void *context, const struct questions_view *view, bool waited)
+static enum iotpki_err ask_nobody(void *nvs, const char *name, nvs_answer_fn *answer, void *context,
+				  struct nvs_question **question_out)
 {
+	(void)nvs;
+	(void)name;
+	(void)answer;
 	(void)context;
-	(void)view;
-	(void)waited;
+	(void)question_out;
+	fail_msg("a refresh asks by itself");
+	return IOTPKI_ERR_INTERNAL;
+}
+
+static bool hear(void *context, const struct questions_view *view, bool waited)
+{
+	struct stage *stage = context;
+	assert_int_equal(view->count, 1);
+	assert_true(waited);
+	stage->heard++;
 	return false;
 }
 
-static void answer_all(struct stage *stage, size_t *answered, const uint8_t *ssh)
+static void answer_all(struct stage *stage, const uint8_t *ssh)
 {
-	for (; *answered < stage->asked; (*answered)++) {
+	for (; stage->answered < stage->asked; stage->answered++) {
+		const struct nvs_question *question = &stage->questions[stage->answered];
+		const size_t count = question->count;
 		struct iotpki_answer answer = { .outcome = IOTPKI_OUTCOME_REGISTERED };
 		answer.record.has_ssh = true;
 		memcpy(answer.record.ssh, ssh, sizeof(answer.record.ssh));
-		stage->open--;
-		stage->questions[*answered].answer(stage->questions[*answered].context, &answer, 1,
-						   true);
+		if (count > 0)
+			stage->open--;
+		for (size_t i = 0; i < count; i++)
+			question->answer(question->context, i, &answer, 1, true);
 	}
+}
+
+/* A list of MEMBERS, of whom the first ALONE have expired: nobody needs to be asked about them. */
+static void open_lists(struct agentkit *kit, struct lists **lists)
+{
+	static const struct config_node node = { .name = "home", .url = "http://127.0.0.1:9/" };
+	struct iotpki_detail detail = { 0 };
+	CLEANUP(buf_done) struct buf entries = BUF_INIT(1 << 20);
+	agentkit_init(kit, "");
+	agentkit_config(kit, &node, 1, "refresh: {every: 1h, jitter: 5m}\n");
+	for (unsigned int i = 0; i < MEMBERS; i++)
+		memberkit_put_numbered(i, &entries);
+	char *at = (char *)(uintptr_t)buf_text(&entries);
+	for (size_t i = 0; i < ALONE; i++) {
+		at = strstr(at, "expires: ");
+		assert_non_null(at);
+		at += strlen("expires: ");
+		memcpy(at, "2020", 4);
+	}
+	agentkit_members(kit, buf_text(&entries));
+	const struct lists_options options = { kit->config,
+					       "/nonexistent",
+					       { geteuid(), true, 0022 } };
+	assert_int_equal(lists_new(&options, lists), IOTPKI_OK);
+	assert_int_equal(lists_start(*lists, &detail), IOTPKI_OK);
+}
+
+static void walk(struct refresh *refresh, struct clock_fake *clock, struct stage *stage,
+		 const uint8_t *ssh)
+{
+	for (int i = 0; i < 100 && (i == 0 || refresh_progress(refresh).running); i++) {
+		const int64_t wait_ms = refresh_work(refresh);
+		assert_true(wait_ms >= 0);
+		if (wait_ms > 0)
+			answer_all(stage, ssh);
+		clock_fake_advance(clock, 200);
+	}
+	assert_false(refresh_progress(refresh).running);
 }
 
 static void refresh_asks_once_for_all(void **state)
 {
 	(void)state;
 	static struct stage stage;
-	static const struct config_node node = { .name = "home", .url = "http://127.0.0.1:9/" };
 	static const uint8_t ssh[IOTPKI_SHA256_LEN] = { 1, 2, 3 };
 	struct agentkit kit;
 	struct clock_fake clock;
-	struct iotpki_detail detail = { 0 };
-	CLEANUP(buf_done) struct buf entries = BUF_INIT(1 << 20);
-	clock_fake_init(&clock, NOW_S);
-	agentkit_init(&kit, "");
-	agentkit_config(&kit, &node, 1, "refresh: {every: 1h, jitter: 5m}\n");
-	for (unsigned int i = 0; i < MEMBERS; i++)
-		memberkit_put_numbered(i, &entries);
-	agentkit_members(&kit, buf_text(&entries));
-	const struct lists_options options = { kit.config,
-					       "/nonexistent",
-					       { geteuid(), true, 0022 } };
+	struct known known = { 0 };
 	CLEANUP(lists_freep) struct lists *lists = NULL;
-	assert_int_equal(lists_new(&options, &lists), IOTPKI_OK);
-	assert_int_equal(lists_start(lists, &detail), IOTPKI_OK);
-	const struct questions_options asking = { .nvs = { ask, cancel, &stage },
+	CLEANUP(questions_freep) struct questions *questions = NULL;
+	CLEANUP(refresh_freep) struct refresh *refresh = NULL;
+	clock_fake_init(&clock, NOW_S);
+	open_lists(&kit, &lists);
+	const struct questions_options asking = { .nvs = { ask_nobody, cancel, &stage },
 						  .clock = &clock.clock,
 						  .node_count = 1,
 						  .needed = 1,
-						  .positive_ttl_ms = 1000,
-						  .judge = never_negative };
-	CLEANUP(questions_freep) struct questions *questions = NULL;
+						  .judge = hear,
+						  .context = &stage };
 	assert_int_equal(questions_new(&asking, &questions), IOTPKI_OK);
-	struct known known = { 0 };
 	const struct refresh_options refreshing = {
-		{ lists, &clock.clock }, random_system(), questions, &known
+		{ lists, &clock.clock }, random_system(), { ask, cancel, &stage }, questions, &known
 	};
-	CLEANUP(refresh_freep) struct refresh *refresh = NULL;
 	assert_int_equal(refresh_new(&refreshing, &refresh), IOTPKI_OK);
 	/* Not at once, but within half a minute and the jitter. */
 	assert_in_range(refresh_work(refresh), 1, 330 * 1000);
-	assert_false(refresh_running(refresh));
+	assert_false(refresh_progress(refresh).running);
 	clock_fake_advance(&clock, 330 * 1000);
-	size_t answered = 0;
-	for (int i = 0; i < 100 && (i == 0 || refresh_running(refresh)); i++) {
-		(void)refresh_work(refresh);
-		while (questions_work(questions, 1000))
-			continue;
-		answer_all(&stage, &answered, ssh);
-	}
-	assert_false(refresh_running(refresh));
-	assert_int_equal(stage.asked, MEMBERS);
-	assert_in_range(stage.most_open, 2, 8);
-	assert_int_equal(known.count, MEMBERS);
+	walk(refresh, &clock, &stage, ssh);
+	assert_int_equal(stage.asked, 3); /* 100, 100 and 47 */
+	assert_in_range(stage.most_open, 1, 2);
+	assert_int_equal(stage.heard, MEMBERS - ALONE);
+	assert_int_equal(known.count, MEMBERS - ALONE);
 	assert_non_null(known_next(&known, ssh, NULL));
-	/* The next one by the clock, or by the verb. */
-	assert_in_range(refresh_work(refresh), 3600 * 1000 - 1000, 3900 * 1000);
+	const struct refresh_progress done = refresh_progress(refresh);
+	assert_int_equal(done.run, 1);
+	assert_int_equal(done.members, MEMBERS);
+	assert_int_equal(done.verdicts[IOTPKI_ADMIT] + done.verdicts[IOTPKI_DENY] +
+				 done.verdicts[IOTPKI_UNAVAILABLE],
+			 MEMBERS);
+	/* The next one by the clock, or by the verb: without pauses, and once more from the first. */
+	assert_in_range(refresh_work(refresh), 3600 * 1000 - 30 * 1000, 3900 * 1000);
 	assert_int_equal(refresh_start(refresh), MEMBERS);
-	assert_true(refresh_running(refresh));
+	assert_int_equal(refresh_work(refresh), 0);
+	assert_int_equal(stage.open, 1);
+	/* Another client: the old one's question is cancelled, and the walk begins again. */
+	const struct refresh_nvs same = refreshing.nvs;
+	refresh_configure(refresh, &same);
+	assert_int_equal(stage.open, 0);
+	assert_int_equal(refresh_progress(refresh).run, 3);
+	/* What could not be sent comes again; nothing of it was counted. */
+	stage.refuse = true;
+	assert_in_range(refresh_work(refresh), 1, 1000);
+	assert_int_equal(refresh_progress(refresh).verdicts[IOTPKI_DENY], 0);
+	stage.refuse = false;
+	walk(refresh, &clock, &stage, ssh);
+	assert_int_equal(stage.heard, 2 * (MEMBERS - ALONE));
 	known_clear(&known);
 	refresh_free(refresh);
 	refresh = NULL;

@@ -75,6 +75,30 @@ static void take_answer(void *context, uint64_t connection, const struct frame_a
 	stage->answered++;
 }
 
+static enum who who_is(const char *name)
+{
+	enum who who = ALICE;
+	while (who < STRANGER && strcmp(people[who].name, name) != 0)
+		who++;
+	return who;
+}
+
+static struct iotpki_answer answer_about(const struct stage *stage, enum who who)
+{
+	struct iotpki_answer answer = { .outcome = stage->outcomes[who],
+					.ends_s = NOW_S + 86400,
+					.tip_s = NOW_S,
+					.max_tip_age_s = 3600,
+					.asked_s = NOW_S };
+	memcpy(answer.record.sha256, people[who].cert.sha256, IOTPKI_SHA256_LEN);
+	memcpy(answer.registration, people[who].cert.sha256, IOTPKI_SHA256_LEN);
+	if (stage->ssh[who] != NULL) {
+		answer.record.has_ssh = true;
+		memcpy(answer.record.ssh, stage->ssh[who], IOTPKI_SHA256_LEN);
+	}
+	return answer;
+}
+
 /* Answers what is asked about somebody (WHO_COUNT: anybody), as the B-node of the stage sees it. */
 static void pump_only(struct stage *stage, enum who only)
 {
@@ -84,22 +108,10 @@ static void pump_only(struct stage *stage, enum who only)
 		struct nvs_question *question = &stage->open[i];
 		if (!question->open)
 			continue;
-		enum who who = ALICE;
-		while (who < STRANGER && strcmp(people[who].name, question->name) != 0)
-			who++;
+		const enum who who = who_is(question->name);
 		if (only != WHO_COUNT && who != only)
 			continue;
-		struct iotpki_answer answer = { .outcome = stage->outcomes[who],
-						.ends_s = NOW_S + 86400,
-						.tip_s = NOW_S,
-						.max_tip_age_s = 3600,
-						.asked_s = NOW_S };
-		memcpy(answer.record.sha256, people[who].cert.sha256, IOTPKI_SHA256_LEN);
-		memcpy(answer.registration, people[who].cert.sha256, IOTPKI_SHA256_LEN);
-		if (stage->ssh[who] != NULL) {
-			answer.record.has_ssh = true;
-			memcpy(answer.record.ssh, stage->ssh[who], IOTPKI_SHA256_LEN);
-		}
+		const struct iotpki_answer answer = answer_about(stage, who);
 		question->open = false;
 		question->answer(question->context, &answer, 1, true);
 	}
@@ -530,13 +542,54 @@ static void denied_in_between(void **state)
 	check(stage, "denied meanwhile", "DENY member-denied");
 }
 
+/* The refresh's one question at a time. */
+struct many {
+	struct stage *stage;
+	nvs_many_fn *answer;
+	void *context;
+	size_t count;
+	enum who who[WHO_COUNT];
+};
+
+static enum iotpki_err ask_many(void *nvs, const char *const *names, size_t count,
+				int64_t timeout_ms, nvs_many_fn *answer, void *context,
+				struct nvs_question **question_out)
+{
+	struct many *many = nvs;
+	(void)timeout_ms;
+	assert_in_range(count, 1, WHO_COUNT);
+	many->answer = answer;
+	many->context = context;
+	many->count = count;
+	for (size_t i = 0; i < count; i++)
+		many->who[i] = who_is(names[i]);
+	*question_out = &many->stage->open[0];
+	return IOTPKI_OK;
+}
+
+static void cancel_many(void *nvs, struct nvs_question *question)
+{
+	(void)question;
+	((struct many *)nvs)->count = 0;
+}
+
+static void pump_many(struct many *many)
+{
+	for (size_t i = 0; i < many->count; i++) {
+		const struct iotpki_answer answer = answer_about(many->stage, many->who[i]);
+		many->answer(many->context, i, &answer, 1, true);
+	}
+}
+
 /* A refresh without an answer learns nothing, also not that a record has no key any more. */
 static void refresh_without_an_answer(void **state)
 {
 	struct stage *stage = *state;
 	const uint8_t *key = people[STRANGER].cert.key.fingerprint;
+	struct many many = { .stage = stage };
 	const struct refresh_options options = { { stage->lists, &stage->clock.clock },
 						 random_system(),
+						 { ask_many, cancel_many, &many },
 						 stage->questions,
 						 authorize_known(stage->authorize) };
 	static const struct {
@@ -555,9 +608,9 @@ static void refresh_without_an_answer(void **state)
 		stage->ssh[BOB] = rows[i].in_record ? key : NULL;
 		assert_int_equal(refresh_start(refresh), 6);
 		(void)refresh_work(refresh);
-		pump(stage);
+		pump_many(&many);
 		(void)refresh_work(refresh);
-		assert_false(refresh_running(refresh));
+		assert_false(refresh_progress(refresh).running);
 		const bool found = known_next(options.known, key, NULL) != NULL;
 		if (found != rows[i].known)
 			fail_msg("%s: the key is %s", rows[i].name, found ? "known" : "forgotten");

@@ -158,9 +158,52 @@ static bool waits(const struct group *group, const struct ledger_submission *sub
 	       (!group->revokes || submission->tx.op == TX_REVOKE);
 }
 
-static int apply_one(struct ledger *ledger, MDB_txn *txn, const struct group *group,
-		     struct ledger_submission *submission, bool *added_out)
+enum { HOUR_S = 3600 };
+#define HOUR_US (INT64_C(1000000) * HOUR_S)
+
+void ledger_limit_strangers(struct ledger *ledger, unsigned int per_hour)
 {
+	struct ledger_limit *limit = &ledger->limit;
+	limit->cost_us = per_hour == 0 ? 0 : HOUR_US / per_hour;
+	limit->at_ms = ledger->clock->mono_ms(ledger->clock);
+	for (size_t i = 0; i < ALLOWANCE_COUNT; i++)
+		limit->credit_us[i] = HOUR_US;
+}
+
+/* An hour's worth at most, however long nothing came. */
+static void refill(struct ledger_limit *limit, int64_t now_ms)
+{
+	const int64_t passed_ms = now_ms - limit->at_ms;
+	for (size_t i = 0; i < ALLOWANCE_COUNT; i++) {
+		const int64_t room_us = HOUR_US - limit->credit_us[i];
+		limit->credit_us[i] += passed_ms >= room_us / 1000 ? room_us : passed_ms * 1000;
+	}
+	limit->at_ms = now_ms;
+}
+
+/* The allowance that a transaction is taken from; NULL: none, it is free. */
+static int charge_of(struct ledger *ledger, MDB_txn *txn, const struct tx *tx,
+		     struct ledger_limit *limit, int64_t **credit_out)
+{
+	bool listed = true;
+	*credit_out = NULL;
+	if (limit->cost_us == 0 || (tx->op != TX_PREORDER && tx->op != TX_UPDATE))
+		return 0;
+	const int rc = store_listed(ledger, txn, tx->owner, &listed);
+	if (rc == 0 && !listed)
+		*credit_out =
+			&limit->credit_us[tx->op == TX_PREORDER ? ALLOWANCE_NEW : ALLOWANCE_CHANGE];
+	return rc;
+}
+
+static int apply_one(struct ledger *ledger, MDB_txn *txn, struct ledger_limit *limit,
+		     const struct group *group, struct ledger_submission *submission,
+		     bool *added_out)
+{
+	int64_t *credit_us;
+	int rc = charge_of(ledger, txn, &submission->tx, limit, &credit_us);
+	if (rc != 0)
+		return rc;
 	const struct store_submission verified = {
 		.tx = &submission->tx,
 		.txid = submission->txid,
@@ -169,9 +212,13 @@ static int apply_one(struct ledger *ledger, MDB_txn *txn, const struct group *gr
 		.der_len = submission->der_len,
 		.clock_s = group->clock_s,
 		.bounded = true,
+		.rate_spent = credit_us != NULL && *credit_us < limit->cost_us,
 		.open = ledger->open,
 	};
-	return store_apply(ledger, txn, &verified, &submission->reason, added_out);
+	rc = store_apply(ledger, txn, &verified, &submission->reason, added_out);
+	if (rc == 0 && *added_out && credit_us != NULL)
+		*credit_us -= limit->cost_us;
+	return rc;
 }
 
 /*
@@ -182,6 +229,7 @@ static int apply_some(struct ledger *ledger, const struct group *group, size_t a
 {
 	CLEANUP(store_txn_abortp) MDB_txn *txn = NULL;
 	struct store_room room;
+	struct ledger_limit limit = ledger->limit;
 	size_t added_count = 0;
 	int rc = mdb_txn_begin(ledger->env, NULL, 0, &txn);
 	if (rc == 0)
@@ -197,13 +245,15 @@ static int apply_some(struct ledger *ledger, const struct group *group, size_t a
 			continue;
 		if (added_count == most)
 			break;
-		rc = apply_one(ledger, txn, group, group->submissions[at], &added);
+		rc = apply_one(ledger, txn, &limit, group, group->submissions[at], &added);
 		added_count += added;
 	}
 	*end_out = at;
 	if (rc != 0 || added_count == 0)
 		return rc;
 	rc = mdb_txn_commit(STEAL(txn));
+	if (rc == 0)
+		ledger->limit = limit;
 	/*
 	 * After a failed sync the kernel may call the pages clean, and a second try would
 	 * succeed without having written them.
@@ -267,6 +317,7 @@ static int apply_when_full(struct ledger *ledger, struct group *group, size_t fr
 static int apply_group(struct ledger *ledger, struct group *group)
 {
 	int dead = 0, rc = 0;
+	refill(&ledger->limit, ledger->clock->mono_ms(ledger->clock));
 	/* A reader that was killed keeps old pages from being used again until somebody looks. */
 	(void)mdb_reader_check(ledger->env, &dead);
 	for (size_t at = 0, end = 0; at < group->count && rc == 0; at = end) {

@@ -52,6 +52,14 @@ enum iotpki_err ledger_enlarge(struct ledger *ledger, size_t map_bytes,
  */
 enum iotpki_err ledger_allow(struct ledger *ledger, bool open, const uint8_t (*owners)[SHA256_LEN],
 			     size_t count, struct iotpki_detail *detail) MUST_CHECK;
+/**
+ * What owners who are not on the list of an open ledger may add together in an hour: so many PREORDERs (a
+ * REGISTER needs one), and so many UPDATEs. What is beyond gets `quota` and is taken later. It begins with
+ * an hour's worth; 0, as after ledger_open(): no limit. To be called before anybody writes.
+ */
+#define LEDGER_STRANGERS_PER_HOUR 600 /* of iotpki-bnode, if nothing else is said */
+#define LEDGER_STRANGERS_PER_HOUR_MAX 1000000
+void ledger_limit_strangers(struct ledger *ledger, unsigned int per_hour);
 void ledger_close(struct ledger *ledger);
 void ledger_closep(struct ledger **ledger);
 

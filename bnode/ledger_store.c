@@ -7,15 +7,16 @@
 
 #include "base/fs.h"
 
-#define STORE_VERSION "1"
 #define MAP_DEFAULT ((size_t)1 << 30)
 enum {
 	ENTRY_HEAD = STORE_ENTRY_HEAD,
+	READERS_MAX = 256, /* eight listeners of sixteen threads, and whoever audits */
 	NAME_HEAD = 3 * SHA256_LEN + 8 + 8 + 4 + 1,
 };
 
-static const char *const table_names[] = { "meta", "owners", "names",    "preorders",
-					   "log",  "txids",  "contents", "history" };
+static const char *const table_names[] = { "meta",      "owners",         "names",
+					   "preorders", "preorder-times", "log",
+					   "txids",     "contents",       "history" };
 _Static_assert(ARRAY_LEN(table_names) == TABLE_COUNT, "a name for each table");
 
 const char *store_table_name(enum ledger_table table)
@@ -96,17 +97,26 @@ static int open_tables(struct ledger *ledger, MDB_txn *txn, enum store_mode mode
 	return 0;
 }
 
-static int read_meta(struct ledger *ledger, MDB_txn *txn)
+/* Before the tables: which there are depends on it. */
+static int read_version(struct ledger *ledger, MDB_txn *txn)
 {
 	MDB_val key = { 7, (void *)(uintptr_t) "version" };
 	MDB_val value;
-	int rc = mdb_get(txn, ledger->tables[TABLE_META], &key, &value);
+	int rc = mdb_dbi_open(txn, table_names[TABLE_META], 0, &ledger->tables[TABLE_META]);
+	if (rc == 0)
+		rc = mdb_get(txn, ledger->tables[TABLE_META], &key, &value);
 	if (rc != 0)
 		return rc == MDB_NOTFOUND ? MDB_INVALID : rc;
-	if (value.mv_size != 1 || memcmp(value.mv_data, STORE_VERSION, 1) != 0)
-		return MDB_VERSION_MISMATCH;
-	key = (MDB_val){ 4, (void *)(uintptr_t) "open" };
-	rc = mdb_get(txn, ledger->tables[TABLE_META], &key, &value);
+	return value.mv_size != 1 || memcmp(value.mv_data, STORE_VERSION, 1) != 0
+		       ? MDB_VERSION_MISMATCH
+		       : 0;
+}
+
+static int read_open(struct ledger *ledger, MDB_txn *txn)
+{
+	MDB_val key = { 4, (void *)(uintptr_t) "open" };
+	MDB_val value;
+	const int rc = mdb_get(txn, ledger->tables[TABLE_META], &key, &value);
 	if (rc != 0 && rc != MDB_NOTFOUND)
 		return rc;
 	ledger->open = rc == 0;
@@ -124,6 +134,16 @@ static int check_unused(MDB_txn *txn)
 	return rc == 0 && stat.ms_entries > 0 ? MDB_KEYEXIST : rc;
 }
 
+static int upgrade_if_old(struct ledger *ledger)
+{
+	CLEANUP(store_txn_abortp) MDB_txn *txn = NULL;
+	int rc = mdb_txn_begin(ledger->env, NULL, MDB_RDONLY, &txn);
+	if (rc == 0)
+		rc = read_version(ledger, txn);
+	store_txn_abortp(&txn);
+	return rc == MDB_VERSION_MISMATCH ? store_upgrade(ledger) : rc;
+}
+
 static int open_environment(struct ledger *ledger, const char *dir, enum store_mode mode,
 			    size_t map_bytes)
 {
@@ -134,16 +154,22 @@ static int open_environment(struct ledger *ledger, const char *dir, enum store_m
 		rc = mdb_env_set_mapsize(ledger->env, map_bytes > 0 ? map_bytes : MAP_DEFAULT);
 	if (rc == 0)
 		rc = mdb_env_set_maxdbs(ledger->env, TABLE_COUNT);
+	if (rc == 0)
+		rc = mdb_env_set_maxreaders(ledger->env, READERS_MAX);
 	/* NOTLS: a reader may ask again from inside its own callback. Every commit is synced. */
 	if (rc == 0)
 		rc = mdb_env_open(ledger->env, dir,
 				  MDB_NOTLS | (mode == STORE_READ ? MDB_RDONLY : 0), 0600);
 	if (rc != 0)
 		return rc;
+	if (mode == STORE_WRITE)
+		rc = upgrade_if_old(ledger);
+	if (rc != 0)
+		return rc;
 	CLEANUP(store_txn_abortp) MDB_txn *txn = NULL;
 	rc = mdb_txn_begin(ledger->env, NULL, mode == STORE_CREATE ? 0 : MDB_RDONLY, &txn);
-	if (rc == 0 && mode == STORE_CREATE)
-		rc = check_unused(txn);
+	if (rc == 0)
+		rc = mode == STORE_CREATE ? check_unused(txn) : read_version(ledger, txn);
 	if (rc == 0)
 		rc = open_tables(ledger, txn, mode);
 	if (rc == 0 && mode == STORE_CREATE) {
@@ -152,7 +178,7 @@ static int open_environment(struct ledger *ledger, const char *dir, enum store_m
 		rc = mdb_put(txn, ledger->tables[TABLE_META], &key, &value, 0);
 	}
 	if (rc == 0)
-		rc = read_meta(ledger, txn);
+		rc = read_open(ledger, txn);
 	return rc == 0 ? mdb_txn_commit(STEAL(txn)) : rc;
 }
 
@@ -307,6 +333,33 @@ struct preorder_key {
 	uint8_t owner[SHA256_LEN];
 	uint8_t commit[SHA256_LEN];
 };
+/* Its time in between, so that an owner's stand in the order of their times. */
+struct time_key {
+	uint8_t owner[SHA256_LEN];
+	uint8_t time[8];
+	uint8_t commit[SHA256_LEN];
+};
+
+bool store_preorder_decode(const MDB_val *key, const MDB_val *value,
+			   struct store_preorder *preorder_out)
+{
+	const struct preorder_key *found = key->mv_data;
+	uint64_t time_s;
+	if (key->mv_size != sizeof(*found) || !store_height(value, &time_s))
+		return false;
+	memcpy(preorder_out->owner, found->owner, SHA256_LEN);
+	memcpy(preorder_out->commit, found->commit, SHA256_LEN);
+	preorder_out->time_s = (int64_t)time_s;
+	return true;
+}
+
+static void time_key(const uint8_t *owner, const uint8_t *commit, int64_t time_s,
+		     struct time_key *key_out)
+{
+	memcpy(key_out->owner, owner, SHA256_LEN);
+	memcpy(key_out->commit, commit, SHA256_LEN);
+	store_put_u64(key_out->time, (uint64_t)time_s);
+}
 
 /* The preorder that this transaction makes again or redeems. */
 static int find_preorder(const struct ledger *ledger, MDB_txn *txn, const struct tx *tx,
@@ -319,41 +372,45 @@ static int find_preorder(const struct ledger *ledger, MDB_txn *txn, const struct
 		return ENOMEM;
 	MDB_val key = { sizeof(*key_out), key_out };
 	MDB_val value;
-	uint64_t time_s;
+	struct store_preorder found;
 	const int rc = mdb_get(txn, ledger->tables[TABLE_PREORDERS], &key, &value);
 	if (rc == MDB_NOTFOUND)
 		return 0;
 	if (rc != 0)
 		return rc;
-	if (!store_height(&value, &time_s))
+	if (!store_preorder_decode(&key, &value, &found))
 		return MDB_CORRUPTED;
 	in->has_preorder = true;
-	in->preorder_s = (int64_t)time_s;
+	in->preorder_s = found.time_s;
 	return 0;
 }
 
-/* Other preorders of the owner that live when this one is made. */
+/*
+ * Other preorders of the owner that live when this one is made: those of the last 24 hours before
+ * it, and all later ones. No further than the rule asks, however many there are.
+ */
 static int count_preorders(const struct ledger *ledger, MDB_txn *txn, const struct tx *tx,
 			   struct rules_input *in)
 {
 	CLEANUP(store_cursor_closep) MDB_cursor *cursor = NULL;
-	struct preorder_key first = { .commit = { 0 } };
-	memcpy(first.owner, tx->owner, SHA256_LEN);
+	static const uint8_t none[SHA256_LEN];
+	struct time_key first;
+	const int64_t dead_s = tx->time_s - RULES_PREORDER_GOOD_S;
+	time_key(tx->owner, none, dead_s < 0 ? 0 : dead_s + 1, &first);
 	MDB_val key = { sizeof(first), &first };
 	MDB_val value;
-	int rc = mdb_cursor_open(txn, ledger->tables[TABLE_PREORDERS], &cursor);
+	int rc = mdb_cursor_open(txn, ledger->tables[TABLE_PREORDER_TIMES], &cursor);
 	if (rc == 0)
 		rc = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
 	for (; rc == 0; rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) {
-		uint64_t time_s;
-		if (key.mv_size != sizeof(first) || !store_height(&value, &time_s))
+		const struct time_key *found = key.mv_data;
+		if (key.mv_size != sizeof(first))
 			return MDB_CORRUPTED;
-		const uint8_t *found = key.mv_data;
-		if (memcmp(found, tx->owner, SHA256_LEN) != 0)
+		if (memcmp(found->owner, tx->owner, SHA256_LEN) != 0)
 			return 0;
-		if (memcmp(found + SHA256_LEN, tx->commit, SHA256_LEN) != 0 &&
-		    rules_preorder_lives((int64_t)time_s, tx->time_s))
-			in->live_preorders++;
+		in->live_preorders += memcmp(found->commit, tx->commit, SHA256_LEN) != 0;
+		if (in->live_preorders >= RULES_PREORDERS_MAX)
+			return 0;
 	}
 	return rc == MDB_NOTFOUND ? 0 : rc;
 }
@@ -392,20 +449,50 @@ static int write_entry(const struct ledger *ledger, MDB_txn *txn,
 	return put(ledger, txn, TABLE_HISTORY, history, len, "", 0);
 }
 
-static int write_state(const struct ledger *ledger, MDB_txn *txn, const struct tx *tx,
+int store_put_time(const struct ledger *ledger, MDB_txn *txn, const struct store_preorder *preorder)
+{
+	struct time_key key;
+	time_key(preorder->owner, preorder->commit, preorder->time_s, &key);
+	return put(ledger, txn, TABLE_PREORDER_TIMES, &key, sizeof(key), "", 0);
+}
+
+/* It is used up, or made again with another time. */
+static int drop_preorder(const struct ledger *ledger, MDB_txn *txn,
+			 const struct preorder_key *preorder, int64_t time_s)
+{
+	struct time_key times;
+	time_key(preorder->owner, preorder->commit, time_s, &times);
+	MDB_val key = { sizeof(*preorder), (void *)(uintptr_t)preorder };
+	int rc = mdb_del(txn, ledger->tables[TABLE_PREORDERS], &key, NULL);
+	key = (MDB_val){ sizeof(times), &times };
+	if (rc == 0)
+		rc = mdb_del(txn, ledger->tables[TABLE_PREORDER_TIMES], &key, NULL);
+	return rc == MDB_NOTFOUND ? MDB_CORRUPTED : rc;
+}
+
+static int put_preorder(const struct ledger *ledger, MDB_txn *txn,
+			const struct preorder_key *preorder, int64_t time_s)
+{
+	struct store_preorder stored = { .time_s = time_s };
+	uint8_t bytes[8];
+	memcpy(stored.owner, preorder->owner, SHA256_LEN);
+	memcpy(stored.commit, preorder->commit, SHA256_LEN);
+	store_put_u64(bytes, (uint64_t)time_s);
+	const int rc = put(ledger, txn, TABLE_PREORDERS, preorder, sizeof(*preorder), bytes,
+			   sizeof(bytes));
+	return rc != 0 ? rc : store_put_time(ledger, txn, &stored);
+}
+
+static int write_state(const struct ledger *ledger, MDB_txn *txn, const struct rules_input *in,
 		       const struct preorder_key *preorder, const struct ledger_name *name)
 {
 	uint8_t bytes[NAME_HEAD + IOTPKI_VALUE_MAX];
-	if (tx->op == TX_PREORDER) {
-		store_put_u64(bytes, (uint64_t)tx->time_s);
-		return put(ledger, txn, TABLE_PREORDERS, preorder, sizeof(*preorder), bytes, 8);
-	}
-	if (tx->op == TX_REGISTER) {
-		MDB_val key = { sizeof(*preorder), (void *)(uintptr_t)preorder };
-		const int rc = mdb_del(txn, ledger->tables[TABLE_PREORDERS], &key, NULL);
-		if (rc != 0)
-			return rc;
-	}
+	const struct tx *tx = in->tx;
+	int rc = in->has_preorder ? drop_preorder(ledger, txn, preorder, in->preorder_s) : 0;
+	if (rc != 0)
+		return rc;
+	if (tx->op == TX_PREORDER)
+		return put_preorder(ledger, txn, preorder, tx->time_s);
 	const size_t len = name_encode(name, bytes);
 	return put(ledger, txn, TABLE_NAMES, name->name, strlen(name->name), bytes, len);
 }
@@ -424,6 +511,12 @@ int store_known(const struct ledger *ledger, MDB_txn *txn, const uint8_t txid[st
 		bool *known_out)
 {
 	return has(ledger, txn, TABLE_TXIDS, txid, known_out);
+}
+
+int store_listed(const struct ledger *ledger, MDB_txn *txn, const uint8_t owner[static SHA256_LEN],
+		 bool *listed_out)
+{
+	return has(ledger, txn, TABLE_OWNERS, owner, listed_out);
 }
 
 /* All that the rules ask of the ledger. */
@@ -479,6 +572,7 @@ int store_apply(const struct ledger *ledger, MDB_txn *txn,
 		.tx = submission->tx,
 		.txid = submission->txid,
 		.der_len = submission->der_len,
+		.rate_spent = submission->rate_spent,
 		.clock_s = submission->clock_s,
 		.newest_s = last.clock_s,
 	};
@@ -500,6 +594,6 @@ int store_apply(const struct ledger *ledger, MDB_txn *txn,
 	if (store_entry_hash(&entry, last.hash, entry.hash) != IOTPKI_OK)
 		return ENOMEM;
 	*added_out = true;
-	rc = write_state(ledger, txn, submission->tx, &preorder, &next);
+	rc = write_state(ledger, txn, &in, &preorder, &next);
 	return rc != 0 ? rc : write_entry(ledger, txn, submission, &entry);
 }

@@ -11,19 +11,34 @@
 #include "bnode/rules.h"
 
 enum ledger_table {
-	TABLE_META,      /* "version", "open" */
-	TABLE_OWNERS,    /* allow-list: SPKI hash -> nothing */
-	TABLE_NAMES,     /* name -> state */
-	TABLE_PREORDERS, /* owner, commit -> time */
-	TABLE_LOG,       /* height -> entry */
-	TABLE_TXIDS,     /* txid -> height */
-	TABLE_CONTENTS,  /* SHA-256 of the content -> height */
-	TABLE_HISTORY,   /* name, NUL, height -> nothing */
+	TABLE_META,           /* "version", "open" */
+	TABLE_OWNERS,         /* allow-list: SPKI hash -> nothing */
+	TABLE_NAMES,          /* name -> state */
+	TABLE_PREORDERS,      /* owner, commit -> time */
+	TABLE_PREORDER_TIMES, /* owner, time, commit -> nothing: counted without a walk through all */
+	TABLE_LOG,            /* height -> entry */
+	TABLE_TXIDS,          /* txid -> height */
+	TABLE_CONTENTS,       /* SHA-256 of the content -> height */
+	TABLE_HISTORY,        /* name, NUL, height -> nothing */
 	TABLE_COUNT,
 };
 /** The first table that is computed from the log, and so compared by the audit. */
 #define TABLE_FIRST_DERIVED TABLE_NAMES
 const char *store_table_name(enum ledger_table table);
+
+#define STORE_VERSION "2"
+
+/**
+ * What owners off the allow-list may still add to an open ledger: microseconds' worth of an hour's
+ * allowance, one for PREORDER and one for UPDATE. The node's own, not the log's: another
+ * node takes the same bytes at another time.
+ */
+enum ledger_allowance { ALLOWANCE_NEW, ALLOWANCE_CHANGE, ALLOWANCE_COUNT };
+struct ledger_limit {
+	int64_t cost_us; /* of one transaction; 0: no limit */
+	int64_t credit_us[ALLOWANCE_COUNT];
+	int64_t at_ms; /* when the credit was that, monotonic */
+};
 
 struct ledger {
 	MDB_env *env;
@@ -31,6 +46,7 @@ struct ledger {
 	const struct clock *clock;
 	struct tx_verifier *verifier; /* of ledger_submit() */
 	bool open;                    /* anybody may register */
+	struct ledger_limit limit;    /* the writing thread's */
 	/* A commit failed: what the disk holds is unknown until it is read again. */
 	atomic_bool broken;
 };
@@ -107,6 +123,7 @@ struct store_submission {
 	size_t der_len;
 	int64_t clock_s; /* the node's system clock */
 	bool bounded;    /* it must fit the map and leave the reserve; a replay need not */
+	bool rate_spent; /* of owners off the list the node takes no more of its like for now */
 	bool open;       /* do not ask the allow-list */
 };
 /**
@@ -117,6 +134,21 @@ struct store_submission {
 int store_apply(const struct ledger *ledger, MDB_txn *txn,
 		const struct store_submission *submission, enum tx_reason *reason_out,
 		bool *added_out) MUST_CHECK;
+
+/** A preorder that is not used up, as it is stored. */
+struct store_preorder {
+	uint8_t owner[SHA256_LEN];
+	uint8_t commit[SHA256_LEN];
+	int64_t time_s;
+};
+bool store_preorder_decode(const MDB_val *key, const MDB_val *value,
+			   struct store_preorder *preorder_out) MUST_CHECK;
+int store_put_time(const struct ledger *ledger, MDB_txn *txn,
+		   const struct store_preorder *preorder) MUST_CHECK;
+/** Bring a ledger of format 1 to this one; leaves any other alone. */
+int store_upgrade(struct ledger *ledger) MUST_CHECK;
+int store_listed(const struct ledger *ledger, MDB_txn *txn, const uint8_t owner[static SHA256_LEN],
+		 bool *listed_out) MUST_CHECK;
 
 /** A snapshot to read from. */
 int store_begin_read(const struct ledger *ledger, MDB_txn **txn_out) MUST_CHECK;

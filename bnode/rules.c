@@ -148,6 +148,8 @@ enum tx_reason rules_judge(const struct rules_input *in, struct ledger_name *nam
 		return reason;
 	if (full(in))
 		return TX_FULL;
+	if (in->rate_spent && in->tx->op != TX_REVOKE)
+		return TX_QUOTA;
 	if (in->tx->op != TX_PREORDER)
 		advance(in, name_out);
 	return TX_OK;

@@ -33,8 +33,9 @@ struct rules_input {
 	unsigned int used_percent; /* of the map */
 	bool only_reserve;         /* what room is left is kept for REVOKE */
 	size_t der_len;            /* of the transaction */
-	int64_t clock_s;           /* the node's system clock */
-	int64_t newest_s;          /* clock of the newest log entry, 0: none */
+	bool rate_spent; /* the owner is not on the list of an open node, which takes no more for now */
+	int64_t clock_s;  /* the node's system clock */
+	int64_t newest_s; /* clock of the newest log entry, 0: none */
 };
 
 /** The node's clock: never behind its newest log entry. */

@@ -161,7 +161,8 @@ int bnode_init(int argc, char **argv)
 struct serve {
 	const char *dir;
 	unsigned int ready_number; /* a descriptor; 0: none */
-	unsigned int ledger_mib;   /* 0: as it is */
+	unsigned int open_per_hour;
+	unsigned int ledger_mib; /* 0: as it is */
 	struct server_options options;
 };
 
@@ -200,6 +201,8 @@ static const struct serve_number {
 	{ 'n', 0, RATE_MAX, "--new-per-second takes 0 (any number) to 1000000" },
 	{ 's', 1, 300, "--request-seconds takes 1 to 300" },
 	{ 'm', 1, LEDGER_MIB_MAX, "--ledger-mib takes 1 to 1048576" },
+	{ 'o', 0, LEDGER_STRANGERS_PER_HOUR_MAX,
+	  "--open-per-hour takes 0 (any number) to 1000000" },
 };
 
 static int serve_number(struct serve *serve, int option)
@@ -217,6 +220,7 @@ static int serve_number(struct serve *serve, int option)
 		['a'] = &serve->options.limits.per_address,
 		['n'] = &serve->options.limits.per_second,
 		['m'] = &serve->ledger_mib,
+		['o'] = &serve->open_per_hour,
 		['s'] = &serve->options.limits.request_s,
 	};
 	*places[option] = value;
@@ -255,6 +259,7 @@ static int serve_options(int argc, char **argv, struct serve *serve)
 					       { "metrics", required_argument, NULL, 'x' },
 					       { "request-seconds", required_argument, NULL, 's' },
 					       { "ledger-mib", required_argument, NULL, 'm' },
+					       { "open-per-hour", required_argument, NULL, 'o' },
 					       { 0 } };
 	for (int c; (c = next_option(argc, argv, known)) != -1;) {
 		int code = VERB_OK;
@@ -427,6 +432,8 @@ static enum iotpki_err run_open(const struct serve *serve, struct run *run,
 		err = ledger_open(path, clock_system(), &run->ledger, detail);
 	if (err == IOTPKI_OK)
 		err = ledger_enlarge(run->ledger, (size_t)serve->ledger_mib << 20, detail);
+	if (err == IOTPKI_OK)
+		ledger_limit_strangers(run->ledger, serve->open_per_hour);
 	return err;
 }
 
@@ -467,7 +474,8 @@ static enum iotpki_err serve_run(struct serve *serve, struct iotpki_detail *deta
 
 int bnode_serve(int argc, char **argv)
 {
-	struct serve serve = { .options = SERVER_OPTIONS_INIT };
+	struct serve serve = { .open_per_hour = LEDGER_STRANGERS_PER_HOUR,
+			       .options = SERVER_OPTIONS_INIT };
 	const int code = serve_options(argc, argv, &serve);
 	if (code != VERB_OK)
 		return code;

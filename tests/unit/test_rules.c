@@ -38,7 +38,7 @@ struct row {
 	size_t live;
 	bool known, not_allowed;
 	unsigned int used;
-	bool only_reserve;
+	bool only_reserve, rate_spent;
 	size_t der_len;
 	int64_t clock, newest; /* from T; newest default: none */
 	enum tx_reason want;
@@ -62,6 +62,8 @@ static const struct row rows[] = {
 	{ "preorder, same content", TX_PREORDER, .known = true, .want = TX_DUPLICATE },
 	{ "preorder at 79 percent", TX_PREORDER, .used = 79, .want = TX_OK },
 	{ "preorder at 80 percent", TX_PREORDER, .used = 80, .want = TX_FULL },
+	{ "preorder, the hour's allowance is spent", TX_PREORDER, .rate_spent = true,
+	  .want = TX_QUOTA },
 	{ "preorder, the reserve is left", TX_PREORDER, .only_reserve = true, .want = TX_FULL },
 	/* REGISTER: the name */
 	{ "register a new name", TX_REGISTER, .want = TX_OK },
@@ -125,6 +127,8 @@ static const struct row rows[] = {
 	{ "update, not on the list", TX_UPDATE, .state = LIVE, .not_allowed = true, .want = TX_OK },
 	{ "update at 80 percent", TX_UPDATE, .state = LIVE, .used = 80, .want = TX_OK },
 	{ "update at 95 percent", TX_UPDATE, .state = LIVE, .used = 95, .want = TX_FULL },
+	{ "update, the hour's allowance is spent", TX_UPDATE, .state = LIVE, .rate_spent = true,
+	  .want = TX_QUOTA },
 	{ "update, the reserve is left", TX_UPDATE, .state = LIVE, .only_reserve = true,
 	  .want = TX_FULL },
 	{ "transfer", TX_UPDATE, .state = LIVE, .transfer = true, .want = TX_OK },
@@ -163,6 +167,8 @@ static const struct row rows[] = {
 	{ "revoke when nearly full", TX_REVOKE, .state = LIVE, .used = 100, .want = TX_OK },
 	{ "revoke out of the reserve", TX_REVOKE, .state = LIVE, .used = 100, .only_reserve = true,
 	  .der_len = 1280, .want = TX_OK },
+	{ "revoke, the hour's allowance is spent", TX_REVOKE, .state = LIVE, .rate_spent = true,
+	  .want = TX_OK },
 	{ "a revoke too long for the reserve", TX_REVOKE, .state = LIVE, .only_reserve = true,
 	  .der_len = 1281, .want = TX_FULL },
 	{ "a long revoke", TX_REVOKE, .state = LIVE, .used = 100, .der_len = 4096, .want = TX_OK },
@@ -227,6 +233,7 @@ static enum tx_reason judge(const struct row *row, struct ledger_name *next)
 		.allowed = !row->not_allowed,
 		.used_percent = row->used,
 		.only_reserve = row->only_reserve,
+		.rate_spent = row->rate_spent,
 		.der_len = row->der_len,
 		.clock_s = T + row->clock,
 		.newest_s = row->newest != 0 ? T + row->newest : 0,

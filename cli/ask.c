@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/parse.h"
+#include "format/json.h"
 
 /* ---- opening ---- */
 
@@ -171,7 +172,7 @@ json_t *ask_json(const struct config_node *node, const struct iotpki_answer *ans
 	return object;
 }
 
-const char *ask_advice(enum iotpki_outcome outcome)
+const char *ask_advice(const struct config_node *node, enum iotpki_outcome outcome)
 {
 	static const char *const advice[] = {
 		[IOTPKI_OUTCOME_STALE] =
@@ -185,16 +186,90 @@ const char *ask_advice(enum iotpki_outcome outcome)
 		[IOTPKI_OUTCOME_MALFORMED] = "something else than this B-node answers: check url:, "
 					     "and compare pin: with 'iotpki-bnode pin' on it",
 	};
+	/* The wallets and proxies of a chain node have other troubles. */
+	static const char *const chain[] = {
+		[IOTPKI_OUTCOME_UNAUTHORIZED] =
+			"compare credentials: with the node's rpcuser and rpcpassword, rpcauth or "
+			"cookie, and see its rpcallowip",
+		[IOTPKI_OUTCOME_MALFORMED] = "check that type: and url: are those of the node, and "
+					     "pin: that of what stands before it",
+	};
 	const size_t index = (size_t)outcome;
+	const bool of_chain = node->type != CONFIG_NODE_IOTPKI;
+	if (of_chain && outcome == IOTPKI_OUTCOME_UNAUTHORIZED && node->credentials[0] == '\0')
+		return "it wants a user and a password: write user:password into a file of mode "
+		       "0600 and name it under credentials:";
+	if (of_chain && index < ARRAY_LEN(chain) && chain[index] != NULL)
+		return chain[index];
 	return index < ARRAY_LEN(advice) && advice[index] != NULL ? advice[index] : "";
 }
 
 void ask_trouble(struct cli *cli, const struct ask *ask, size_t node, enum iotpki_outcome outcome)
 {
-	const char *advice = ask_advice(outcome);
+	const char *advice = ask_advice(&ask->config.nodes[node], outcome);
 	if (advice[0] == '\0')
 		return;
 	if (ask->problems[node][0] != '\0')
 		cli_print(cli, "      %s", ask->problems[node]);
 	cli_print(cli, "      %s", advice);
+}
+
+/* ---- calls of one node ---- */
+
+struct tip_fields {
+	int64_t blocks, time_s, median_s;
+	bool downloading;
+	const char *chain;
+};
+
+/* Emercoin has no `time` here, and a decision takes its `mediantime`, as of Namecoin the `time`. */
+static const struct json_field tip_fields[] = {
+	{ "blocks", JSON_INT, false, 0, JSON_INT_MAX, offsetof(struct tip_fields, blocks) },
+	{ "time", JSON_INT, true, 0, JSON_TIME_MAX, offsetof(struct tip_fields, time_s) },
+	{ "mediantime", JSON_INT, true, 0, JSON_TIME_MAX, offsetof(struct tip_fields, median_s) },
+	{ "initialblockdownload", JSON_BOOL, true, 0, 0, offsetof(struct tip_fields, downloading) },
+	{ "chain", JSON_TEXT, true, 0, 64, offsetof(struct tip_fields, chain) },
+};
+
+static bool read_tip(const struct config_node *node, const struct nvs_reply *reply,
+		     struct ask_tip *tip_out)
+{
+	CLEANUP(json_release) struct json_t *root = NULL;
+	struct tip_fields fields = { .chain = "" };
+	if (json_read(buf_text(&reply->result), reply->result.len, reply->result.len, &root,
+		      NULL) != IOTPKI_OK ||
+	    json_fields(root, tip_fields, ARRAY_LEN(tip_fields), &fields, NULL) != IOTPKI_OK)
+		return false;
+	*tip_out = (struct ask_tip){
+		.blocks = fields.blocks,
+		.time_s = node->type == CONFIG_NODE_EMERCOIN ? fields.median_s : fields.time_s,
+		.downloading = fields.downloading,
+		.regtest = strcmp(fields.chain, "regtest") == 0,
+	};
+	return tip_out->time_s > 0;
+}
+
+enum iotpki_err ask_tip(struct ask *ask, size_t node, struct nvs_reply *reply_out,
+			struct ask_tip *tip_out)
+{
+	*tip_out = (struct ask_tip){ 0 };
+	const enum iotpki_err err = nvs_call(ask->nvs, node, "getblockchaininfo", "[]",
+					     ask->config.node_timeout_ms, reply_out);
+	if (err == IOTPKI_OK && reply_out->outcome == IOTPKI_OUTCOME_REGISTERED &&
+	    !read_tip(&ask->config.nodes[node], reply_out, tip_out))
+		reply_out->outcome = IOTPKI_OUTCOME_MALFORMED;
+	return err;
+}
+
+enum iotpki_err ask_history(struct ask *ask, size_t node, const char *name,
+			    struct nvs_reply *reply_out)
+{
+	const struct config_node *config = &ask->config.nodes[node];
+	char params[IOTPKI_NVS_NAME_MAX + 16];
+	/* Neither a name nor a prefix needs escaping in JSON. Emercoin hides earlier lives, and those
+	 * that ended, without `true`. */
+	(void)snprintf(params, sizeof(params), "[\"%s%s\"%s]", config->name_prefix, name,
+		       config->type == CONFIG_NODE_EMERCOIN ? ",true" : "");
+	return nvs_call(ask->nvs, node, "name_history", params, ask->config.node_timeout_ms,
+			reply_out);
 }

@@ -45,6 +45,19 @@ bool ask_value(const struct iotpki_answer *answer, char out[static IOTPKI_VALUE_
 json_t *ask_json(const struct config_node *node, const struct iotpki_answer *answer,
 		 enum iotpki_outcome outcome);
 /** What an owner can do about a node that gave no good answer; "" of a good one. */
-const char *ask_advice(enum iotpki_outcome outcome);
+const char *ask_advice(const struct config_node *node, enum iotpki_outcome outcome);
 /** The lines below a node: its problem and what to do about it, if there is any. */
 void ask_trouble(struct cli *cli, const struct ask *ask, size_t node, enum iotpki_outcome outcome);
+
+/** getblockchaininfo, as far as it is needed; on chains the time that a decision goes by. */
+struct ask_tip {
+	int64_t blocks, time_s;
+	bool downloading; /* initial block download */
+	bool regtest;     /* a chain for tests, whose names end sooner */
+};
+/** Ask a node for its tip; the reply's outcome is MALFORMED too where it has none. */
+enum iotpki_err ask_tip(struct ask *ask, size_t node, struct nvs_reply *reply_out,
+			struct ask_tip *tip_out) MUST_CHECK;
+/** Ask a node for the operations of a name (without prefix); on chains those of all its lives. */
+enum iotpki_err ask_history(struct ask *ask, size_t node, const char *name,
+			    struct nvs_reply *reply_out) MUST_CHECK;

@@ -70,7 +70,7 @@ static void log_change(const struct credentials *credentials, bool was_good,
 	if (credentials->good && !was_good && before->message[0] != '\0')
 		log_write(LOG_LEVEL_NOTICE, "B-node %s: its credentials can be read again", name);
 	if (!credentials->good && strcmp(before->message, problem->message) != 0)
-		log_write(LOG_LEVEL_WARNING, "B-node %s is not asked: credentials %s: %s", name,
+		log_write(LOG_LEVEL_WARNING, "B-node %s: not asked: credentials %s: %s", name,
 			  problem->where, problem->message);
 }
 
@@ -111,7 +111,7 @@ void credentials_refused(struct credentials *credentials, unsigned int generatio
 	if (!configured(credentials) || credentials->refused == generation)
 		return;
 	credentials->refused = generation;
-	log_write(LOG_LEVEL_WARNING, "B-node %s refuses the credentials in %s",
+	log_write(LOG_LEVEL_WARNING, "B-node %s: refuses the credentials in %s",
 		  credentials->node->name, credentials->node->credentials);
 }
 

@@ -118,7 +118,7 @@ expect 7 'unregistered' "${i[@]}" lookup eve
 expect 2 'this is no name' "${i[@]}" lookup 'EVE!'
 expect 0 'registered +[0-9a-f]{64}' "${i[@]}" history alice
 expect 7 'unregistered' "${i[@]}" history eve
-expect 0 'barn +farm +https://' "${i[@]}" bnode list
+expect 0 'barn +farm +iotpki +https://' "${i[@]}" bnode list
 expect 0 'office +ok, pin ok, tip' "${i[@]}" bnode test
 expect 0 '3 of 3 are good, 2 must be' "${i[@]}" bnode test
 

@@ -10,7 +10,6 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -18,12 +17,11 @@
 #include "base/parse.h"
 #include "base/random.h"
 #include "fake/chain_call.h"
+#include "fake/chain_request.h"
 
 enum {
 	CONNECTIONS_MAX = 1024,
-	REQUEST_MAX = 4 * 1024 * 1024,
 	LAST_MAX = 64 * 1024,
-	LOGIN_SIZE = 512,
 	BODY_MAX = 16 * 1024 * 1024,
 };
 
@@ -47,7 +45,7 @@ struct chain_node {
 	int wake;     /* for the accepting thread: look at refuse_ms */
 	unsigned int port;
 	int64_t generation; /* connections of an earlier one are closed */
-	char cookie[LOGIN_SIZE];
+	char cookie[CHAIN_LOGIN_SIZE];
 	char last[LAST_MAX];
 	struct connection connections[CONNECTIONS_MAX];
 };
@@ -89,7 +87,7 @@ static void read_login(const char *path, char *out, size_t size)
 /** Whether the value of an Authorization header is right; NULL: there was none. */
 static bool is_authorized(const struct chain_node *node, const char *value)
 {
-	char want[LOGIN_SIZE] = "", header[LOGIN_SIZE * 2] = "Basic ";
+	char want[CHAIN_LOGIN_SIZE] = "", header[CHAIN_LOGIN_SIZE * 2] = "Basic ";
 	if (node->options.cookie != NULL)
 		(void)snprintf(want, sizeof(want), "%s", node->cookie);
 	else if (node->options.credentials != NULL)
@@ -127,65 +125,11 @@ static bool wait_readable(const struct chain_node *node, int fd, int timeout_ms)
 	return ready > 0 && fds[0].revents == 0;
 }
 
-struct request {
-	struct buf bytes;
-	size_t head_len, body_len;
-	char method[8], path[1024], authorization[LOGIN_SIZE * 2], wallet[CHAIN_WALLET_SIZE];
-	bool has_authorization, has_wallet, close;
-};
-
-static void take_header(struct request *request, const char *line, size_t len)
-{
-	const char *colon = memchr(line, ':', len);
-	if (colon == NULL)
-		return;
-	const size_t name_len = (size_t)(colon - line);
-	const char *value = colon + 1;
-	while (value < line + len && *value == ' ')
-		value++;
-	const int value_len = (int)(line + len - value);
-	if (name_len == 14 && strncasecmp(line, "Content-Length", 14) == 0) {
-		request->body_len = (size_t)strtoul(value, NULL, 10);
-	} else if (name_len == 13 && strncasecmp(line, "Authorization", 13) == 0) {
-		request->has_authorization = true;
-		(void)snprintf(request->authorization, sizeof(request->authorization), "%.*s",
-			       value_len, value);
-	} else if (name_len == 10 && strncasecmp(line, "Connection", 10) == 0) {
-		request->close = strncasecmp(value, "close", 5) == 0;
-	}
-}
-
-/** The request line and the headers, when they are there; 0: not yet. */
-static void take_head(struct request *request)
-{
-	const char *text = buf_text(&request->bytes);
-	const char *end = strstr(text, "\r\n\r\n");
-	if (end == NULL)
-		return;
-	request->head_len = (size_t)(end + 4 - text);
-	(void)snprintf(request->method, sizeof(request->method), "%.*s", (int)strcspn(text, " \r"),
-		       text);
-	const char *path = text + strcspn(text, " \r");
-	path += *path == ' ';
-	(void)snprintf(request->path, sizeof(request->path), "%.*s", (int)strcspn(path, " \r"),
-		       path);
-	for (const char *line = strstr(text, "\r\n") + 2; line < end + 2;) {
-		const size_t len = strcspn(line, "\r");
-		take_header(request, line, len);
-		line += len + 2;
-	}
-	static const char prefix[] = "/wallet/";
-	request->has_wallet = strncmp(request->path, prefix, strlen(prefix)) == 0;
-	if (request->has_wallet)
-		(void)snprintf(request->wallet, sizeof(request->wallet), "%s",
-			       request->path + strlen(prefix));
-}
-
 /** Read one request; false: the client left, or it is more than anyone may send. */
-static bool read_request(const struct connection *connection, struct request *request)
+static bool read_request(const struct connection *connection, struct chain_request *request)
 {
 	char piece[16384];
-	take_head(request);
+	chain_request_head(request);
 	while (request->head_len == 0 ||
 	       request->bytes.len < request->head_len + request->body_len) {
 		if (!wait_readable(connection->node, connection->fd, -1))
@@ -194,23 +138,9 @@ static bool read_request(const struct connection *connection, struct request *re
 		if (got <= 0 || buf_put(&request->bytes, piece, (size_t)got) != IOTPKI_OK)
 			return false;
 		if (request->head_len == 0)
-			take_head(request);
+			chain_request_head(request);
 	}
 	return true;
-}
-
-/** Keep what came behind the request. */
-static void next_request(struct request *request)
-{
-	const size_t used = request->head_len + request->body_len;
-	CLEANUP(buf_done) struct buf rest = BUF_INIT(REQUEST_MAX);
-	(void)buf_put(&rest, buf_text(&request->bytes) + used, request->bytes.len - used);
-	buf_clear(&request->bytes);
-	if (rest.len > 0)
-		(void)buf_put(&request->bytes, rest.data, rest.len);
-	request->head_len = 0;
-	request->body_len = 0;
-	request->has_authorization = false;
 }
 
 /* ---- an answer ---- */
@@ -262,7 +192,7 @@ static void spoil(struct chain_node *node, struct chain_reply *reply, struct fat
 		reply->body.data[set->flip_byte] ^= 1;
 }
 
-static void handle(struct chain_node *node, const struct request *request,
+static void handle(struct chain_node *node, const struct chain_request *request,
 		   struct chain_reply *reply, struct fate *fate)
 {
 	const char *body = buf_text(&request->bytes) + request->head_len;
@@ -339,7 +269,7 @@ static void *serve(void *argument)
 {
 	struct connection *connection = argument;
 	struct chain_node *node = connection->node;
-	struct request request = { .bytes = BUF_INIT(REQUEST_MAX) };
+	struct chain_request request = { .bytes = BUF_INIT(CHAIN_REQUEST_MAX) };
 	pthread_mutex_lock(&node->lock);
 	const int64_t generation = node->generation;
 	pthread_mutex_unlock(&node->lock);
@@ -352,7 +282,7 @@ static void *serve(void *argument)
 		pthread_mutex_unlock(&node->lock);
 		open = reply_send(connection, &reply, &fate) && !request.close && !old;
 		buf_done(&reply.body);
-		next_request(&request);
+		chain_request_next(&request);
 	}
 	buf_done(&request.bytes);
 	pthread_mutex_lock(&node->lock);
@@ -419,9 +349,13 @@ static void refuse(struct chain_node *node)
 	(void)eventfd_read(node->wake, &ignored);
 	pthread_mutex_lock(&node->lock);
 	const int64_t ms = node->world->set.refuse_ms;
-	(void)close(node->listener);
-	node->listener = -1;
+	if (ms > 0) {
+		(void)close(node->listener);
+		node->listener = -1;
+	}
 	pthread_mutex_unlock(&node->lock);
+	if (ms <= 0)
+		return;
 	(void)wait_readable(node, -1, (int)ms);
 	unsigned int port = node->port;
 	const int fd = listen_on(&port);
@@ -516,7 +450,7 @@ void chain_node_url(const struct chain_node *node, char *out, size_t size)
 char *chain_node_call(struct chain_node *node, const char *method, const char *params,
 		      bool *failed_out)
 {
-	CLEANUP(buf_done) struct buf request = BUF_INIT(REQUEST_MAX);
+	CLEANUP(buf_done) struct buf request = BUF_INIT(CHAIN_REQUEST_MAX);
 	(void)buf_printf(&request, "{\"id\":1,\"method\":\"%s\",\"params\":%s}", method,
 			 params != NULL ? params : "[]");
 	struct chain_reply reply = { .body = BUF_INIT(BODY_MAX) };

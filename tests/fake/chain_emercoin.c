@@ -96,14 +96,14 @@ static void name_history(struct chain_call *call)
 		chain_fail(call, -20, "could not read transaction from disk");
 		return;
 	}
-	size_t first = 0;
-	for (size_t i = 0; i < chain->op_count && !full; i++) {
+	size_t first = chain_first(chain, name);
+	for (size_t i = first; i != CHAIN_NONE && !full; i = chain->ops[i].next) {
 		const struct chain_op *op = &chain->ops[i];
 		if (op->height >= 0 && op->kind == CHAIN_NAME_NEW && strcmp(op->name, name) == 0)
 			first = i;
 	}
 	const char *separator = "[";
-	for (size_t i = first; i < chain->op_count; i++) {
+	for (size_t i = first; i != CHAIN_NONE; i = chain->ops[i].next) {
 		const struct chain_op *op = &chain->ops[i];
 		if (op->height < 0 || strcmp(op->name, name) != 0)
 			continue;

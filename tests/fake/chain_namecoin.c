@@ -95,7 +95,7 @@ static void name_history(struct chain_call *call)
 		return;
 	}
 	const char *separator = "[";
-	for (size_t i = 0; i < chain->op_count; i++) {
+	for (size_t i = chain_first(chain, name); i != CHAIN_NONE; i = chain->ops[i].next) {
 		const struct chain_op *op = &chain->ops[i];
 		if (op->height < 0 || !chain_is_of(chain, op, name))
 			continue;

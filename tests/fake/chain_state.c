@@ -22,6 +22,40 @@ static bool random_hex(char *out, size_t bytes)
 	return true;
 }
 
+/* ---- where the operations of a name are ---- */
+
+static size_t bucket_of(const char *name)
+{
+	uint32_t hash = 2166136261;
+	for (const char *at = name; *at != '\0'; at++)
+		hash = (hash ^ (unsigned char)*at) * 16777619;
+	return hash % CHAIN_BUCKETS;
+}
+
+size_t chain_first(const struct chain *chain, const char *name)
+{
+	return chain->first[bucket_of(name)];
+}
+
+static void link_op(struct chain *chain, size_t index)
+{
+	const size_t bucket = bucket_of(chain->ops[index].name);
+	chain->ops[index].next = CHAIN_NONE;
+	if (chain->first[bucket] == CHAIN_NONE)
+		chain->first[bucket] = index;
+	else
+		chain->ops[chain->newest[bucket]].next = index;
+	chain->newest[bucket] = index;
+}
+
+static void link_all(struct chain *chain)
+{
+	for (size_t i = 0; i < CHAIN_BUCKETS; i++)
+		chain->first[i] = CHAIN_NONE;
+	for (size_t i = 0; i < chain->op_count; i++)
+		link_op(chain, i);
+}
+
 /* ---- blocks ---- */
 
 static bool add_block(struct chain *chain, int64_t time_s)
@@ -72,6 +106,7 @@ struct chain *chain_new(enum chain_kind kind, int64_t now_s)
 		return NULL;
 	const int64_t start = kind == CHAIN_EMERCOIN ? EMERCOIN_START : NAMECOIN_START;
 	chain->kind = kind;
+	link_all(chain);
 	chain->expiry_blocks = kind == CHAIN_EMERCOIN ? 175 : 30;
 	chain->block_seconds = 1;
 	chain->wallets[0].balance =
@@ -150,6 +185,7 @@ void chain_unwind(struct chain *chain, size_t blocks, bool drop)
 		chain->ops[kept++] = op;
 	}
 	chain->op_count = kept;
+	link_all(chain);
 }
 
 /* ---- names ---- */
@@ -165,7 +201,7 @@ const struct chain_op *chain_last(const struct chain *chain, const char *name)
 {
 	/* By height, not by place: what came back from a reorganised block may be mined out of order. */
 	const struct chain_op *last = NULL;
-	for (size_t i = 0; i < chain->op_count; i++) {
+	for (size_t i = chain_first(chain, name); i != CHAIN_NONE; i = chain->ops[i].next) {
 		const struct chain_op *op = &chain->ops[i];
 		if (op->height >= 0 && (last == NULL || op->height >= last->height) &&
 		    chain_is_of(chain, op, name))
@@ -178,7 +214,7 @@ const struct chain_op *chain_pending(const struct chain *chain, const char *name
 {
 	const struct chain_op *first = NULL;
 	*count_out = 0;
-	for (size_t i = 0; i < chain->op_count; i++) {
+	for (size_t i = chain_first(chain, name); i != CHAIN_NONE; i = chain->ops[i].next) {
 		const struct chain_op *op = &chain->ops[i];
 		if (op->height != CHAIN_IN_MEMPOOL || !chain_is_of(chain, op, name))
 			continue;
@@ -203,7 +239,7 @@ int64_t chain_ends(const struct chain *chain, const struct chain_op *last)
 		return last->height + chain->expiry_blocks;
 	/* Days are counted from a registration and added by the updates after it. */
 	int64_t ends = 0;
-	for (size_t i = 0; i < chain->op_count; i++) {
+	for (size_t i = chain_first(chain, last->name); i != CHAIN_NONE; i = chain->ops[i].next) {
 		const struct chain_op *op = &chain->ops[i];
 		if (op->height < 0 || op->height > last->height ||
 		    strcmp(op->name, last->name) != 0)
@@ -286,5 +322,6 @@ struct chain_op *chain_send(struct chain *chain, const struct chain_op *wish, in
 		return NULL;
 	}
 	chain->ops[chain->op_count] = op;
+	link_op(chain, chain->op_count);
 	return &chain->ops[chain->op_count++];
 }

@@ -31,7 +31,10 @@ enum {
 	CHAIN_EMERCOIN_VALUE_MAX = 20 * 1024,
 	CHAIN_NAMECOIN_VALUE_MAX = 520,
 	CHAIN_IN_MEMPOOL = -1,
+	CHAIN_BUCKETS = 16384,
 };
+
+#define CHAIN_NONE SIZE_MAX
 
 struct chain_block {
 	char hash[CHAIN_HEX_SIZE];
@@ -50,6 +53,7 @@ struct chain_op {
 	int64_t days;
 	int64_t vout;
 	int64_t height; /* CHAIN_IN_MEMPOOL until it is mined */
+	size_t next; /* the next operation whose name falls into the same bucket; see chain_first() */
 };
 
 struct chain_wallet {
@@ -68,6 +72,7 @@ struct chain {
 	size_t block_count;
 	struct chain_op *ops; /* in the order in which they were made */
 	size_t op_count;
+	size_t first[CHAIN_BUCKETS], newest[CHAIN_BUCKETS]; /* of each bucket, CHAIN_NONE: empty */
 	struct chain_owned *owned;
 	size_t owned_count;
 	struct chain_wallet wallets[CHAIN_WALLETS];
@@ -89,6 +94,11 @@ const struct chain_block *chain_tip(const struct chain *chain);
 /** Median of the eleven newest times up to this height, as consensus counts. */
 int64_t chain_median_time(const struct chain *chain, int64_t height);
 
+/**
+ * The operations that may be of a name, oldest first: from chain_first() on by their `next`, until
+ * CHAIN_NONE. Ten thousand names are asked in a test, and each is asked many times.
+ */
+size_t chain_first(const struct chain *chain, const char *name);
 /** The last mined operation of a name, NULL: none. Namecoin's pre-orders are not of a name. */
 const struct chain_op *chain_last(const struct chain *chain, const char *name);
 /** The one that waits in the mempool, NULL: none; *count_out is how many do. */

@@ -325,6 +325,15 @@ static void names_have_owners(void **state)
 	does(node, "name_update", "[\"iot:a\",\"x\",0]");
 	says(node, "fake_as", "[\"nobody\"]", "no such wallet");
 	says(node, "validateaddress", "[\"emrt1qx\"]", "{\"isvalid\":false}");
+	(void)snprintf(params, sizeof(params), "[0,true,true,%s]", address);
+	char *received = must(node, "listreceivedbyaddress", params);
+	char *history = must(node, "name_history", "[\"iot:a\",true]");
+	char *txid = strstr(received, "\"txids\":[\"");
+	assert_non_null(txid);
+	txid[10 + 65] = '\0';
+	assert_non_null(strstr(history, txid + 10));
+	free(received);
+	free(history);
 	free(address);
 	chain_node_stop(node);
 }

@@ -15,6 +15,7 @@ run "$bench/bench_members"
 run "$bench/bench_agent"
 run "$BUILD/tests/e2e/agent/agent_refresh" "$BUILD/agent/iotpki-agent" "$BUILD/cli/iotpki" \
 	"$BUILD/bnode/iotpki-bnode" 10000 bench
+run "$bench/bench_nodes"
 run "$bench/bench_ledger"
 run tests/bench/bench_bnode.sh
 exit $status

@@ -25,7 +25,9 @@ static uint32_t all_nodes(const struct health *health)
 
 void health_init(struct health *health, const struct config *config)
 {
-	*health = (struct health){ .count = config->node_count, .needed = config->needed };
+	*health = (struct health){ .count = config->node_count,
+				   .needed = config->needed,
+				   .outvote = config->dissent == IOTPKI_DISSENT_OUTVOTE };
 	for (size_t i = 0; i < health->count; i++) {
 		const uint8_t twin = config->nodes[i].twin;
 		/* A twin stands before its node and is no twin itself. */
@@ -110,10 +112,10 @@ static uint32_t distinct(const struct health *health, uint32_t slots)
 	return nodes;
 }
 
-static bool enough(const struct health *health, uint32_t slots)
+static bool enough(const struct health *health, uint32_t nodes)
 {
 	const unsigned int needed = health->needed > 0 ? health->needed : 1;
-	return count_bits(distinct(health, slots)) >= needed;
+	return count_bits(nodes) >= needed;
 }
 
 void health_begin(const struct health *health, int64_t now_ms, int64_t node_timeout_ms,
@@ -127,7 +129,7 @@ void health_begin(const struct health *health, int64_t now_ms, int64_t node_time
 		if (health->nodes[i].failures > 0)
 			round_out->resting |= bit(i);
 	const uint32_t awake = all_nodes(health) & ~round_out->resting;
-	if (round_out->resting == 0 || !enough(health, awake)) {
+	if (round_out->resting == 0 || !enough(health, distinct(health, awake))) {
 		round_out->wakes_ms = INT64_MAX;
 		return;
 	}
@@ -171,30 +173,41 @@ static bool same_record(const struct iotpki_record *a, const struct iotpki_recor
 	       a->has_ex == b->has_ex && (!a->has_ex || a->ex_s == b->ex_s);
 }
 
+/** Slots that say what slot i says. */
+static uint32_t alike(const struct health *health, const struct iotpki_answer *answers,
+		      const enum iotpki_outcome *judged, size_t i)
+{
+	uint32_t slots = 0;
+	for (size_t j = 0; is_good(judged[i]) && j < health->count; j++) {
+		if (judged[j] == judged[i] && (judged[i] != IOTPKI_OUTCOME_REGISTERED ||
+					       same_record(&answers[i].record, &answers[j].record)))
+			slots |= bit(j);
+	}
+	return slots;
+}
+
 /**
  * n nodes say the same. With `dissent: deny` one objection decides; with `outvote` n is more than
- * half of the nodes, so no other n can agree on anything else. Either way no further answer makes
- * an ADMIT of it. And a revocation stands whatever comes.
+ * half of the nodes, so no other n can agree on anything else, unless a node says, or may yet say,
+ * another thing under its other URL. Either way no further answer makes an ADMIT of it. And a
+ * revocation stands whatever comes.
  */
 static bool is_clear(const struct health *health, const struct iotpki_answer *answers,
 		     int64_t now_s)
 {
 	enum iotpki_outcome judged[IOTPKI_NODES_MAX];
+	uint32_t may_agree = 0; /* slots that count, or may come to count, for an ADMIT */
 	for (size_t i = 0; i < health->count; i++) {
 		judged[i] = quorum_judge(&answers[i], now_s, false);
 		if (judged[i] == IOTPKI_OUTCOME_REVOKED)
 			return true;
+		if (judged[i] == IOTPKI_OUTCOME_PENDING || judged[i] == IOTPKI_OUTCOME_REGISTERED)
+			may_agree |= bit(i);
 	}
 	for (size_t i = 0; i < health->count; i++) {
-		uint32_t alike = 0;
-		for (size_t j = 0; is_good(judged[i]) && j < health->count; j++) {
-			if (judged[j] != judged[i])
-				continue;
-			if (judged[i] != IOTPKI_OUTCOME_REGISTERED ||
-			    same_record(&answers[i].record, &answers[j].record))
-				alike |= bit(j);
-		}
-		if (enough(health, alike))
+		const uint32_t slots = alike(health, answers, judged, i);
+		const uint32_t unsure = health->outvote ? may_agree & ~slots : 0;
+		if (enough(health, distinct(health, slots) & ~distinct(health, unsure)))
 			return true;
 	}
 	return false;
@@ -203,18 +216,18 @@ static bool is_clear(const struct health *health, const struct iotpki_answer *an
 bool health_lift(const struct health *health, const struct health_round *round,
 		 struct iotpki_answer *answers, int64_t now_s)
 {
-	bool open = false;
+	uint32_t open = 0;
 	for (size_t i = 0; i < health->count; i++)
-		open |= (round->resting & bit(i)) != 0 &&
-			answers[i].outcome == IOTPKI_OUTCOME_PENDING;
-	if (!open)
+		if (answers[i].outcome == IOTPKI_OUTCOME_PENDING)
+			open |= round->resting & bit(i);
+	if (open == 0)
 		return true;
 	const int64_t known_s = now_s > CLOCK_BUILD_TIME_S ? now_s : CLOCK_BUILD_TIME_S;
 	const int64_t time_s = quorum_now(answers, health->count, health->needed, known_s);
 	if (!is_clear(health, answers, time_s))
 		return false;
 	for (size_t i = 0; i < health->count; i++)
-		if ((round->resting & bit(i)) != 0 && answers[i].outcome == IOTPKI_OUTCOME_PENDING)
+		if ((open & bit(i)) != 0)
 			answers[i].outcome = IOTPKI_OUTCOME_UNREACHABLE;
 	return true;
 }

@@ -33,6 +33,7 @@ struct health_node {
 struct health {
 	size_t count;
 	unsigned int needed;
+	bool outvote;                      /* dissent: outvote */
 	uint8_t same_as[IOTPKI_NODES_MAX]; /* the first node that is this one under another URL */
 	struct health_node nodes[IOTPKI_NODES_MAX];
 };

@@ -2,7 +2,6 @@
 #include "nvs/resolve.h"
 
 #include <arpa/inet.h>
-#include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <pthread.h>
@@ -48,9 +47,10 @@ struct look_up {
 	int64_t started_ms;
 };
 
+/* Ages: a suspended machine wakes up elsewhere, and its look-ups were lost on the way. */
 static int64_t now_ms(const struct resolve *resolve)
 {
-	return resolve->clock->mono_ms(resolve->clock);
+	return resolve->clock->boottime_ms(resolve->clock);
 }
 
 /* ---- the thread ---- */
@@ -97,10 +97,18 @@ static void prefer(struct resolve_addresses *addresses, const char *address)
 	}
 }
 
-static bool is_local_fault(int code, int error)
+/**
+ * Whether it failed for want of memory or descriptors here. The C library does not say so reliably
+ * (a resolver that cannot open a socket "has no answer"), hence one is opened.
+ */
+static bool is_local_fault(int code)
 {
-	return code == EAI_MEMORY ||
-	       (code == EAI_SYSTEM && (error == EMFILE || error == ENFILE || error == ENOMEM));
+	if (code == 0)
+		return false;
+	const int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd >= 0)
+		(void)close(fd);
+	return code == EAI_MEMORY || fd < 0;
 }
 
 /** Releases the lock. */
@@ -141,9 +149,8 @@ static void *look(void *context)
 	struct resolve_addresses found = { 0 };
 	struct addrinfo *list = NULL;
 	free(context);
-	errno = 0;
 	const int code = getaddrinfo(order.name->host, order.name->port, &hints, &list);
-	const bool local_fault = is_local_fault(code, errno);
+	const bool local_fault = is_local_fault(code);
 	if (code == 0) {
 		put_addresses(list, &found);
 		freeaddrinfo(list);

@@ -235,6 +235,135 @@ static void what_is_clear(void **state)
 	}
 }
 
+/* ---- against the decision ---- */
+
+static const char letters[] = "RSOEVUNMX."; /* of who answered, or has yet to */
+static const char ends[] = "RSOEVUNMX";     /* of who rests, had it been asked */
+
+struct world {
+	size_t count;
+	unsigned int needed;
+	uint32_t resting;
+	enum iotpki_dissent dissent;
+	bool twins; /* the first two are one node */
+	struct iotpki_answer answers[IOTPKI_NODES_MAX];
+};
+
+/* Its key is R's; soft-fail would take it at any silence. */
+static void decide(const struct world *world, bool deadline, struct iotpki_decision *decision_out)
+{
+	struct iotpki_decide_input input = {
+		.member = true,
+		.permitted = true,
+		.member_ends_s = INT64_MAX,
+		.cert_ends_s = INT64_MAX,
+		.presented = IOTPKI_PRESENTED_NAME,
+		.entry_sha256 = { 1 },
+		.pins = { { .set = true } },
+		.answers = world->answers,
+		.answer_count = world->count,
+		.needed = world->needed,
+		.deadline = deadline,
+		.dissent = world->dissent,
+		.key_change = IOTPKI_KEY_PIN,
+		.soft_fail = true,
+		.soft_fail_max_age_s = 1000,
+		.last_online = { .seen = true,
+				 .verdict = IOTPKI_ADMIT,
+				 .age_known = true,
+				 .ends_s = INT64_MAX },
+		.clock_s = now_s,
+	};
+	iotpki_decide(&input, decision_out);
+}
+
+static void put_answer(struct world *world, size_t node, char letter)
+{
+	world->answers[node] = answer_of(letter);
+	world->answers[node].twin = world->twins && node == 1 ? 1 : 0;
+}
+
+/* Whether any end of the resting nodes would have admitted. */
+static bool could_admit(struct world *world, size_t node)
+{
+	struct iotpki_decision decision;
+	while (node < world->count && (world->resting & (1U << node)) == 0)
+		node++;
+	if (node == world->count) {
+		decide(world, true, &decision);
+		return decision.verdict == IOTPKI_ADMIT && !decision.soft;
+	}
+	bool admits = false;
+	for (size_t i = 0; !admits && ends[i] != '\0'; i++) {
+		put_answer(world, node, ends[i]);
+		admits = could_admit(world, node + 1);
+	}
+	return admits;
+}
+
+static unsigned int lifted; /* worlds in which a resting node was given up */
+
+static void check_world(const struct world *world)
+{
+	struct health health;
+	struct world with = *world, without = *world;
+	const struct health_round round = { .resting = world->resting };
+	struct iotpki_decision decision;
+	char nodes[] = "abcd";
+	nodes[1] = world->twins ? 'a' : 'b';
+	nodes[world->count] = '\0';
+	make(&health, nodes, world->needed);
+	health.outvote = world->dissent == IOTPKI_DISSENT_OUTVOTE;
+	if (!health_lift(&health, &round, with.answers, now_s))
+		return;
+	lifted++;
+	decide(&with, true, &decision);
+	if (decision.soft)
+		fail_msg("memory fed soft-fail: %zu nodes, n %u", world->count, world->needed);
+	if (decision.verdict != IOTPKI_ADMIT && could_admit(&without, 0))
+		fail_msg("memory refused: %zu nodes, n %u, resting %x, dissent %d", world->count,
+			 world->needed, world->resting, (int)world->dissent);
+}
+
+static void try_answers(struct world *world, size_t node)
+{
+	if (node == world->count) {
+		check_world(world);
+		return;
+	}
+	const bool rests = (world->resting & (1U << node)) != 0;
+	for (size_t i = 0; letters[i] != '\0'; i++) {
+		put_answer(world, node, rests ? '.' : letters[i]);
+		try_answers(world, node + 1);
+		if (rests)
+			return;
+	}
+}
+
+static void try_policies(struct world *world)
+{
+	for (world->needed = 1; world->needed <= world->count; world->needed++) {
+		world->dissent = IOTPKI_DISSENT_DENY;
+		try_answers(world, 0);
+		world->dissent = IOTPKI_DISSENT_OUTVOTE;
+		try_answers(world, 0);
+	}
+}
+
+/* All sets of answers of one to four nodes: what is given up could never have admitted. */
+static void memory_refuses_nobody(void **state)
+{
+	(void)state;
+	for (size_t count = 1; count <= 4; count++)
+		for (uint32_t resting = 1; resting < (1U << count); resting++) {
+			struct world world = { .count = count, .resting = resting };
+			try_policies(&world);
+			world.twins = true;
+			try_policies(&world);
+		}
+	assert_in_range(lifted, 1000, UINT32_MAX);
+}
+
 /* The same tip is stale or not by the clock that is asked with. */
 static void freshness_follows_the_clock(void **state)
 {
@@ -316,6 +445,7 @@ int main(void)
 		cmocka_unit_test(one_probe_at_a_time),
 		cmocka_unit_test(side_by_side),
 		cmocka_unit_test(what_is_clear),
+		cmocka_unit_test(memory_refuses_nobody),
 		cmocka_unit_test(freshness_follows_the_clock),
 		cmocka_unit_test(waking),
 		cmocka_unit_test(never_asked_is_no_silence),

@@ -20,6 +20,7 @@ static const unsigned int table[FRAME_VERB_COUNT] = {
 	[FRAME_PURGE] = ROOT,
 	[FRAME_DENY] = ROOT,
 	[FRAME_STATUS] = ANYBODY,
+	[FRAME_RESET_FLOORS] = ROOT,
 };
 
 enum access_class access_class(const struct access *access, uid_t uid)

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "agent/authorize.h"
+#include "agent/keep.h"
 #include "agent/refresh.h"
 #include "agent/server.h"
 #include "agent/watch.h"
@@ -31,6 +32,7 @@ struct agent {
 	struct nvs *nvs;
 	struct questions *questions;
 	struct authorize *authorize;
+	struct keep *keep;
 	struct refresh *refresh;
 	struct watch *watch;
 	struct loop_source signals;
@@ -70,6 +72,14 @@ static struct refresh_nvs refresh_nvs(struct nvs *nvs)
 	return (struct refresh_nvs){ ask_many, cancel, nvs };
 }
 
+/* Those who waited were answered before: what is learnt of the answers delays nobody. */
+static bool judge(void *context, const struct questions_view *view, bool waited)
+{
+	struct agent *agent = context;
+	keep_learn(agent->keep, view);
+	return authorize_judge(agent->authorize, view, waited);
+}
+
 static struct questions_options questions_options(const struct agent *agent, struct nvs *nvs)
 {
 	const struct config *config = lists_config(agent->lists);
@@ -78,8 +88,8 @@ static struct questions_options questions_options(const struct agent *agent, str
 					   .node_count = config->node_count,
 					   .needed = config->needed,
 					   .positive_ttl_ms = config->positive_ttl_ms,
-					   .judge = authorize_judge,
-					   .context = agent->authorize };
+					   .judge = judge,
+					   .context = (void *)(uintptr_t)agent };
 }
 
 /* ---- configuration and list ---- */
@@ -123,6 +133,7 @@ static enum iotpki_err renew_nodes(struct agent *agent)
 	refresh_configure(agent->refresh, &many);
 	nvs_free(agent->nvs);
 	agent->nvs = nvs;
+	keep_configure(agent->keep);
 	set_access(agent);
 	config_warnings(lists_config(agent->lists), warn, agent);
 	return err;
@@ -268,6 +279,19 @@ static void do_deny(struct agent *agent, uint64_t id, const struct frame_request
 	answer_ok(agent, id);
 }
 
+static void do_reset_floors(struct agent *agent, uint64_t id, const struct frame_request *request)
+{
+	struct iotpki_detail detail = { 0 };
+	(void)request;
+	const enum iotpki_err err = keep_reset_floors(agent->keep, &detail);
+	questions_drop(agent->questions, NULL);
+	log_write(LOG_LEVEL_WARNING, "event=floors-reset");
+	if (err == IOTPKI_OK)
+		answer_ok(agent, id);
+	else
+		answer_error(agent, id, err, &detail);
+}
+
 static void do_status(struct agent *agent, uint64_t id, const struct frame_request *request)
 {
 	const struct authorize_counts counts = authorize_counts(agent->authorize);
@@ -291,12 +315,17 @@ static void do_status(struct agent *agent, uint64_t id, const struct frame_reque
 		{ "refresh-admitted", (int64_t)refresh.verdicts[IOTPKI_ADMIT] },
 		{ "refresh-denied", (int64_t)refresh.verdicts[IOTPKI_DENY] },
 		{ "refresh-unavailable", (int64_t)refresh.verdicts[IOTPKI_UNAVAILABLE] },
+		{ "time-floor", state_time_floor(keep_state(agent->keep)) },
+		{ "tombstones", (int64_t)state_tombstones(keep_state(agent->keep)) },
 		{ "uptime-s", (now_ms(agent) - agent->started_ms) / 1000 },
 	};
 	struct frame_answer frame;
 	(void)request;
 	frame_answer_start(&frame, FRAME_SAY_OK);
 	frame_answer_text(&frame, "version", iotpki_version());
+	frame_answer_text(
+		&frame, "state",
+		state_condition_name(state_condition(keep_state(agent->keep), NULL, NULL)));
 	frame_answer_text(&frame, "list-valid", lists_valid(agent->lists) ? "yes" : "no");
 	frame_answer_text(&frame, "refresh", refresh.running ? "running" : "idle");
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
@@ -320,6 +349,7 @@ static void request(void *context, uint64_t id, const struct frame_request *fram
 		[FRAME_PURGE] = do_purge,
 		[FRAME_DENY] = do_deny,
 		[FRAME_STATUS] = do_status,
+		[FRAME_RESET_FLOORS] = do_reset_floors,
 	};
 	verbs[frame->verb](context, id, frame);
 }
@@ -377,8 +407,15 @@ static enum iotpki_err open_parts(struct agent *agent)
 	if (err == IOTPKI_OK)
 		err = nvs_new(lists_config(agent->lists), agent->options.clock,
 			      agent->options.random, &agent->nvs);
+	const struct keep_options keep = { agent->lists, agent->options.clock,
+					   agent->options.state_dir };
+	if (err == IOTPKI_OK)
+		err = keep_new(&keep, &agent->keep);
+	if (err != IOTPKI_OK)
+		return err;
 	const struct authorize_options authorize = { .lists = agent->lists,
 						     .clock = agent->options.clock,
+						     .state = keep_state(agent->keep),
 						     .log = agent->options.log,
 						     .first_id = first_id,
 						     .answer = answer,
@@ -392,7 +429,8 @@ static enum iotpki_err open_parts(struct agent *agent)
 	if (err != IOTPKI_OK)
 		return err;
 	authorize_set_questions(agent->authorize, agent->questions);
-	const struct refresh_options refresh = { { agent->lists, agent->options.clock },
+	const struct refresh_options refresh = { { agent->lists, agent->options.clock,
+						   keep_state(agent->keep) },
 						 agent->options.random,
 						 refresh_nvs(agent->nvs),
 						 agent->questions,
@@ -442,6 +480,7 @@ void agent_free(struct agent *agent)
 	refresh_free(agent->refresh);
 	authorize_free(agent->authorize);
 	questions_free(agent->questions);
+	keep_free(agent->keep);
 	nvs_free(agent->nvs);
 	server_free(agent->server);
 	fs_close(&agent->signals.fd);
@@ -488,6 +527,7 @@ static int64_t work(struct agent *agent)
 		wait_ms = earlier(wait_ms, left_ms > 0 ? left_ms : 0);
 	}
 	wait_ms = earlier(wait_ms, agent_log_flush(agent->options.log));
+	wait_ms = earlier(wait_ms, keep_work(agent->keep));
 	return questions_work(agent->questions, SEND_BUDGET_MS) ? 0 : wait_ms;
 }
 

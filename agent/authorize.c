@@ -400,7 +400,7 @@ enum iotpki_err authorize_new(const struct authorize_options *options,
 	authorize->options = *options;
 	authorize->jobs.next_id = options->first_id;
 	authorize->jobs.options =
-		(struct jobs_options){ .judge = { options->lists, options->clock },
+		(struct jobs_options){ .judge = { options->lists, options->clock, options->state },
 				       .questions = options->questions,
 				       .finish = finish,
 				       .context = authorize };

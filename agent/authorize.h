@@ -14,6 +14,7 @@ struct authorize;
 struct authorize_options {
 	struct lists *lists;
 	const struct clock *clock;
+	const struct state *state;   /* NULL: none */
 	struct agent_log *log;       /* NULL: decisions are not logged */
 	struct questions *questions; /* may be set later, before the first request */
 	uint64_t first_id;           /* correlation ids count from here */

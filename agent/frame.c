@@ -67,6 +67,7 @@ static const struct {
 	[FRAME_PURGE] = { "purge", 0, 0 },
 	[FRAME_DENY] = { "deny", BIT(FRAME_NAME), 0 },
 	[FRAME_STATUS] = { "status", 0, 0 },
+	[FRAME_RESET_FLOORS] = { "reset-floors", 0, 0 },
 };
 
 static const char *const words[] = {

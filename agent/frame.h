@@ -22,6 +22,7 @@ enum frame_verb {
 	FRAME_PURGE,
 	FRAME_DENY,
 	FRAME_STATUS,
+	FRAME_RESET_FLOORS,
 	FRAME_VERB_COUNT,
 };
 /** "authorize-key", ...; never NULL. */

@@ -28,6 +28,39 @@ static const struct member *member_of(const struct judge *judge, const struct ju
 	return owner == NULL || owner == member ? member : NULL;
 }
 
+void judge_mark(const struct state *state, const struct config *config,
+		const struct questions_view *view, struct iotpki_answer *answers_out)
+{
+	for (size_t i = 0; i < view->count; i++) {
+		answers_out[i] = view->answers[i];
+		answers_out[i].twin = i < config->node_count ? config->nodes[i].twin : 0;
+		answers_out[i].rolled_back =
+			state != NULL && state_is_rolled_back(state, i, &view->answers[i]);
+	}
+}
+
+/* Revoked once is revoked, whatever is said now: of the pinned registrations, and of what is followed. */
+static bool is_tombstoned(const struct judge *judge, const struct config *config, const char *name,
+			  const struct iotpki_decide_input *input)
+{
+	if (judge->state == NULL || !input->member)
+		return false;
+	for (size_t i = 0; i < config->network_count; i++)
+		if (input->pins[i].set &&
+		    state_is_tombstoned(judge->state, config->networks[i], name, input->pins[i].id))
+			return true;
+	for (size_t i = 0; i < input->answer_count; i++) {
+		const struct iotpki_answer *answer = &input->answers[i];
+		if (answer->outcome == IOTPKI_OUTCOME_REGISTERED &&
+		    answer->network < config->network_count &&
+		    input->key_change == IOTPKI_KEY_FOLLOW &&
+		    state_is_tombstoned(judge->state, config->networks[answer->network], name,
+					answer->registration))
+			return true;
+	}
+	return false;
+}
+
 void judge_decide(const struct judge *judge, const struct judge_case *peer,
 		  const struct questions_view *view, struct iotpki_decision *decision_out)
 {
@@ -43,15 +76,22 @@ void judge_decide(const struct judge *judge, const struct judge_case *peer,
 	input.presented = peer->presented;
 	if (peer->hash != NULL)
 		memcpy(input.presented_hash, peer->hash, sizeof(input.presented_hash));
-	input.answers = view->answers;
-	input.answer_count = view->count;
+	struct iotpki_answer answers[IOTPKI_NODES_MAX];
+	if (view->count <= IOTPKI_NODES_MAX) {
+		judge_mark(judge->state, config, view, answers);
+		input.answers = answers;
+		input.answer_count = view->count;
+	}
 	input.deadline = view->deadline;
 	input.needed = config->needed;
 	input.dissent = config->dissent;
 	input.key_change = config->key_change;
-	/* Until there is a state store no last online verdict is known: soft-fail admits nobody. */
+	/* Until verdicts are kept no last online verdict is known: soft-fail admits nobody. */
 	input.soft_fail = soft_fail(config, member, peer->service);
 	input.soft_fail_max_age_s = config->soft_fail_max_age_s;
+	input.tombstoned = is_tombstoned(judge, config, peer->name, &input);
+	if (judge->state != NULL)
+		input.floor_s = state_time_floor(judge->state);
 	input.clock_s = judge->clock->now_s(judge->clock);
 	input.build_s = CLOCK_BUILD_TIME_S;
 	iotpki_decide(&input, decision_out);

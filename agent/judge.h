@@ -10,10 +10,12 @@
 #include "agent/lists.h"
 #include "agent/questions.h"
 #include "base/clock.h"
+#include "state/state.h"
 
 struct judge {
 	const struct lists *lists;
 	const struct clock *clock;
+	const struct state *state; /* NULL: nothing is known from before */
 };
 
 /** Who asks to be admitted, as what. */
@@ -25,6 +27,12 @@ struct judge_case {
 	const uint8_t *hash; /* NULL with IOTPKI_PRESENTED_NAME */
 };
 
+/**
+ * The answers of a view as decide() is to see them: which slots are one node, and who rolled back.
+ * @param answers_out  view->count slots
+ */
+void judge_mark(const struct state *state, const struct config *config,
+		const struct questions_view *view, struct iotpki_answer *answers_out);
 /** Decide by what was answered so far. */
 void judge_decide(const struct judge *judge, const struct judge_case *peer,
 		  const struct questions_view *view, struct iotpki_decision *decision_out);

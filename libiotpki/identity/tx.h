@@ -95,6 +95,23 @@ enum tx_reason tx_verify(const uint8_t *der, size_t len, struct tx *tx_out,
 			 uint8_t txid_out[static SHA256_LEN],
 			 struct iotpki_detail *detail) MUST_CHECK;
 
+#define TX_PROOF_STEPS_MAX 16
+
+/** One DER of a proof; borrowed. */
+struct tx_proof_step {
+	const uint8_t *der;
+	size_t len;
+};
+/**
+ * Whether the owners themselves revoked a registration: its REGISTER, each UPDATE with a new owner, and the
+ * REVOKE, each signed by the owner of that moment, in order of time. Which UPDATEs there were is the prover's
+ * word, so a former owner can still prove a revocation of what was his: that refuses, and never admits.
+ * @param registration  SHA-256 of the REGISTER
+ */
+enum tx_reason tx_proof_verify(const struct tx_proof_step *steps, size_t count,
+			       const char *nvs_name, const uint8_t registration[static SHA256_LEN],
+			       struct iotpki_detail *detail) MUST_CHECK;
+
 /**
  * Verifier that remembers the owners' certificates it has checked, for who verifies many (a ledger).
  * One thread at a time. tx_verify is the same with nothing remembered.

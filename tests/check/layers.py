@@ -11,7 +11,7 @@ import sys
 ROOT = pathlib.Path(sys.argv[1])
 RANKS = {
     "base": 0, "format": 1, "config": 2, "identity": 2, "nvs": 2, "verify": 3,
-    "manager": 3, "client": 0, "sshd_plugin": 4, "pam_iotpki": 4, "agent": 4, "bnode": 4, "cli": 4,
+    "manager": 3, "state": 3, "client": 0, "sshd_plugin": 4, "pam_iotpki": 4, "agent": 4, "bnode": 4, "cli": 4,
 }
 # Folders that stand alone: they may include nothing of the tree but themselves, <iotpki/client.h> and base,
 # which is libc alone (what they really link is judged by linkage.sh).
@@ -24,7 +24,7 @@ THIRD_PARTY = {
     "curl/": {"nvs/"},
     "yaml.h": {"format/"},
     "jansson.h": {"format/", "nvs/", "identity/", "bnode/", "cli/"},
-    "lmdb.h": {"bnode/"},
+    "lmdb.h": {"bnode/", "state/"},
     "microhttpd.h": {"bnode/"},
     "gnutls/": {"bnode/"},
     "security/": {"pam_iotpki/"},

@@ -587,7 +587,7 @@ static void refresh_without_an_answer(void **state)
 	struct stage *stage = *state;
 	const uint8_t *key = people[STRANGER].cert.key.fingerprint;
 	struct many many = { .stage = stage };
-	const struct refresh_options options = { { stage->lists, &stage->clock.clock },
+	const struct refresh_options options = { { stage->lists, &stage->clock.clock, NULL },
 						 random_system(),
 						 { ask_many, cancel_many, &many },
 						 stage->questions,

@@ -130,6 +130,7 @@ static void who_may(void **state)
 		[FRAME_PURGE] = "R",
 		[FRAME_DENY] = "R",
 		[FRAME_STATUS] = "RAH*",
+		[FRAME_RESET_FLOORS] = "R",
 	};
 	static const struct {
 		uid_t uid;

@@ -125,9 +125,15 @@ int agentkit_stop(struct agentkit *kit)
 
 void agentkit_remove(struct agentkit *kit)
 {
-	static const char *const files[] = { "state/members.accepted/members.yaml", "agent.sock",
-					     "iotpki.yaml", "members.yaml", "log" };
-	static const char *const folders[] = { "state/members.accepted", "state", "." };
+	static const char *const files[] = { "state/members.accepted/members.yaml",
+					     "agent.sock",
+					     "state/state/data.mdb",
+					     "state/state/data.mdb.corrupt",
+					     "iotpki.yaml",
+					     "members.yaml",
+					     "log" };
+	static const char *const folders[] = { "state/members.accepted", "state/state", "state",
+					       "." };
 	char path[128];
 	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
 		path_in(kit, files[i], path, sizeof(path));

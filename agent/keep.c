@@ -69,10 +69,11 @@ static void log_condition(const struct keep *keep)
 
 static void log_height(const struct config *config, const struct state_event *event)
 {
+	const char *what = event->behind ? "rolled-back" : "roll-back-over";
 	char number[24];
 	struct log_line line;
 	log_line_start(&line);
-	log_line_text(&line, "event", event->behind ? "rolled-back" : "roll-back-over", 32);
+	log_line_text(&line, "event", what, 32);
 	log_line_text(&line, "node", config->nodes[event->slot].name, CONFIG_WORD_MAX);
 	(void)snprintf(number, sizeof(number), "%" PRIu64, event->height);
 	log_line_text(&line, "height", number, sizeof(number));

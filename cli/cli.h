@@ -143,6 +143,7 @@ extern const struct cli_verb cli_lookup_verbs[];
 extern const struct cli_verb cli_history_verbs[];
 extern const struct cli_verb cli_bnode_verbs[];
 extern const struct cli_verb cli_status_verbs[];
+extern const struct cli_verb cli_clock_verbs[];
 extern const struct cli_verb cli_config_verbs[];
 extern const struct cli_verb cli_member_verbs[];
 extern const struct cli_verb cli_dm_verbs[];

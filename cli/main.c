@@ -7,7 +7,7 @@
 /* One line a noun, in the order of --help. */
 static const struct cli_verb *const nouns[] = {
 	cli_identity_verbs, cli_member_verbs, cli_verify_verbs, cli_lookup_verbs, cli_history_verbs,
-	cli_bnode_verbs,    cli_status_verbs, cli_config_verbs, cli_dm_verbs,
+	cli_bnode_verbs,    cli_status_verbs, cli_config_verbs, cli_clock_verbs,  cli_dm_verbs,
 };
 
 enum { OPT_CONFIG = 1, OPT_SOCKET, OPT_JSON, OPT_HELP, OPT_VERSION, OPT_VERB = 1000 };

@@ -7,9 +7,6 @@
 
 enum {
 	BUCKETS = 1024,
-	SWEEP_MS = 1000,
-	SWEEP_CROWDED_MS = 100,
-	CROWDED_REQUEST_MS = 2000, /* what a request may take where no connection is left */
 	US_PER_S = 1000000,
 };
 
@@ -20,8 +17,9 @@ enum {
 struct clients_address {
 	struct clients_address *next;
 	uint64_t key;
-	unsigned int connections;
-	int64_t due_us; /* when all its connections would have come at the allowed rate */
+	struct client *first; /* the newest */
+	unsigned int live;    /* of them not cut */
+	int64_t due_us;       /* when all its connections would have come at the allowed rate */
 	atomic_size_t reserved[CLIENTS_BYTES_COUNT];
 };
 
@@ -31,9 +29,8 @@ struct clients {
 	atomic_size_t reserved[CLIENTS_BYTES_COUNT];
 	pthread_mutex_t lock;
 	/* below: under lock */
-	struct client *first;
-	size_t count;
-	size_t counts[CLIENTS_LISTENERS_MAX];
+	struct clients_counts counts;
+	size_t live; /* of the connections not cut */
 	struct clients_address *buckets[BUCKETS];
 };
 
@@ -101,7 +98,7 @@ static void addresses_forget(struct clients *clients, int64_t now_us)
 		struct clients_address **at = &clients->buckets[i];
 		while (*at != NULL) {
 			struct clients_address *it = *at;
-			if (it->connections > 0 || it->due_us > now_us) {
+			if (it->first != NULL || it->due_us > now_us) {
 				at = &it->next;
 				continue;
 			}
@@ -111,22 +108,96 @@ static void addresses_forget(struct clients *clients, int64_t now_us)
 	}
 }
 
+/* ---- who is taken ---- */
+
+/* Its thread sees the end of the stream and closes it. */
+static void cut(struct clients *clients, struct client *client)
+{
+	client->cut = true;
+	client->address->live--;
+	clients->live--;
+	clients->counts.cut++;
+	(void)shutdown(client->fd, SHUT_RDWR);
+}
+
+static struct client *longest_waiting(const struct clients_address *address)
+{
+	struct client *found = NULL;
+	long long found_ms = 0;
+	for (struct client *it = address->first; it != NULL; it = it->next) {
+		if (it->cut || atomic_load_explicit(&it->ours, memory_order_acquire))
+			continue;
+		const long long since_ms =
+			atomic_load_explicit(&it->since_ms, memory_order_relaxed);
+		if (found != NULL && since_ms > found_ms)
+			continue;
+		found = it;
+		found_ms = since_ms;
+	}
+	return found;
+}
+
+/* Whether a goes before b, of which one may be none. */
+static bool goes_first(const struct client *a, const struct client *b)
+{
+	if (a == NULL || b == NULL)
+		return a != NULL;
+	if (a->address->live != b->address->live)
+		return a->address->live > b->address->live;
+	return atomic_load_explicit(&a->since_ms, memory_order_relaxed) <
+	       atomic_load_explicit(&b->since_ms, memory_order_relaxed);
+}
+
+/*
+ * The longest waiting connection of the address that has most, so that who fills a node keeps out
+ * himself and nobody else. Who has as many gives up one of his own, which he may have left already.
+ */
+static bool make_room(struct clients *clients, const struct clients_address *newcomer)
+{
+	struct client *found = NULL;
+	unsigned int least = newcomer->live + 1;
+	for (size_t i = 0; i < BUCKETS; i++) {
+		for (const struct clients_address *it = clients->buckets[i]; it != NULL;
+		     it = it->next) {
+			struct client *client = it->live >= least ? longest_waiting(it) : NULL;
+			if (!goes_first(client, found))
+				continue;
+			found = client;
+			least = it->live;
+		}
+	}
+	if (found == NULL)
+		found = longest_waiting(newcomer);
+	if (found != NULL)
+		cut(clients, found);
+	return found != NULL;
+}
+
+static bool within_rate(const struct clients *clients, struct clients_address *address,
+			int64_t now_us)
+{
+	if (clients->limits.per_second == 0)
+		return true;
+	/* The burst is what two seconds allow (the generic cell rate algorithm). */
+	if (address->due_us - now_us > 2 * US_PER_S)
+		return false;
+	if (address->due_us < now_us)
+		address->due_us = now_us;
+	address->due_us += US_PER_S / clients->limits.per_second;
+	return true;
+}
+
 static enum clients_refusal admit(struct clients *clients, uint64_t key, int64_t now_us)
 {
-	const struct clients_limits *limits = &clients->limits;
 	struct clients_address *address = address_get(clients, key);
 	if (address == NULL)
 		return CLIENTS_NOMEM;
-	if (address->connections >= limits->per_address)
-		return CLIENTS_ADDRESS;
-	if (limits->per_second == 0)
-		return CLIENTS_ADMITTED;
-	/* The burst is what two seconds allow (the generic cell rate algorithm). */
-	if (address->due_us - now_us > 2 * US_PER_S)
+	if (!within_rate(clients, address, now_us))
 		return CLIENTS_RATE;
-	if (address->due_us < now_us)
-		address->due_us = now_us;
-	address->due_us += US_PER_S / limits->per_second;
+	if (address->live >= clients->limits.per_address)
+		return CLIENTS_ADDRESS;
+	if (clients->live >= clients->limits.connections && !make_room(clients, address))
+		return CLIENTS_FULL;
 	return CLIENTS_ADMITTED;
 }
 
@@ -169,36 +240,38 @@ void clients_freep(struct clients **clients)
 
 static void list_add(struct clients *clients, struct client *client)
 {
-	client->next = clients->first;
+	struct clients_address *address = client->address;
+	client->next = address->first;
 	if (client->next != NULL)
 		client->next->previous = client;
-	clients->first = client;
-	clients->count++;
-	clients->counts[client->listener]++;
-	client->address->connections++;
+	address->first = client;
+	address->live++;
+	clients->live++;
+	clients->counts.connections++;
 }
 
 static void list_remove(struct clients *clients, struct client *client)
 {
+	struct clients_address *address = client->address;
 	if (client->previous != NULL)
 		client->previous->next = client->next;
 	else
-		clients->first = client->next;
+		address->first = client->next;
 	if (client->next != NULL)
 		client->next->previous = client->previous;
-	clients->count--;
-	clients->counts[client->listener]--;
-	client->address->connections--;
+	clients->counts.connections--;
+	if (client->cut)
+		return;
+	address->live--;
+	clients->live--;
 }
 
-struct client *clients_add(struct clients *clients, const struct sockaddr *address, size_t listener,
-			   int fd)
+struct client *clients_add(struct clients *clients, const struct sockaddr *address, int fd)
 {
 	struct client *client = calloc(1, sizeof(*client));
 	if (client == NULL)
 		return NULL;
 	client->clients = clients;
-	client->listener = listener;
 	client->fd = fd;
 	atomic_init(&client->since_ms, clients->clock->mono_ms(clients->clock));
 	pthread_mutex_lock(&clients->lock);
@@ -223,12 +296,11 @@ void clients_remove(struct client *client)
 	free(client);
 }
 
-size_t clients_count(struct clients *clients)
+void clients_count(struct clients *clients, struct clients_counts *counts_out)
 {
 	pthread_mutex_lock(&clients->lock);
-	const size_t count = clients->count;
+	*counts_out = clients->counts;
 	pthread_mutex_unlock(&clients->lock);
-	return count;
 }
 
 uint64_t client_address(const struct client *client)
@@ -248,50 +320,28 @@ int64_t client_turn(struct client *client, bool ours)
 	return now_ms - before_ms;
 }
 
-/* The whole time while half of a listener's connections are free, then less with each that is taken. */
-static int64_t request_ms(const struct clients *clients, size_t listener)
-{
-	const int64_t most_ms = (int64_t)clients->limits.request_s * 1000;
-	const int64_t all = clients->limits.connections;
-	const int64_t free_ones = all - (int64_t)clients->counts[listener];
-	if (2 * free_ones >= all)
-		return most_ms;
-	const int64_t crowded_ms = free_ones > 0 ? most_ms * 2 * free_ones / all : 0;
-	const int64_t least_ms = most_ms < CROWDED_REQUEST_MS ? most_ms : CROWDED_REQUEST_MS;
-	return crowded_ms > least_ms ? crowded_ms : least_ms;
-}
-
 /* A client is removed under the lock before its descriptor is closed: another's is never shut. */
-static size_t sweep(struct clients *clients, int64_t now_ms)
+static void sweep_address(struct clients *clients, const struct clients_address *address,
+			  int64_t since_ms)
 {
-	int64_t most_ms[CLIENTS_LISTENERS_MAX];
-	size_t cut = 0;
-	for (size_t i = 0; i < CLIENTS_LISTENERS_MAX; i++)
-		most_ms[i] = request_ms(clients, i);
-	for (struct client *it = clients->first; it != NULL; it = it->next) {
-		if (it->cut || atomic_load_explicit(&it->ours, memory_order_acquire))
-			continue;
-		const int64_t since_ms = atomic_load_explicit(&it->since_ms, memory_order_relaxed);
-		if (now_ms - since_ms <= most_ms[it->listener])
-			continue;
-		it->cut = true;
-		cut++;
-		(void)shutdown(it->fd, SHUT_RDWR);
+	for (struct client *it = address->first; it != NULL; it = it->next) {
+		if (!it->cut && !atomic_load_explicit(&it->ours, memory_order_acquire) &&
+		    atomic_load_explicit(&it->since_ms, memory_order_relaxed) < since_ms)
+			cut(clients, it);
 	}
-	return cut;
 }
 
-int clients_sweep(struct clients *clients, size_t *cut_out)
+void clients_sweep(struct clients *clients)
 {
 	const int64_t now_ms = clients->clock->mono_ms(clients->clock);
-	bool crowded = false;
+	const int64_t most_ms = (int64_t)clients->limits.request_s * 1000;
 	pthread_mutex_lock(&clients->lock);
-	*cut_out = sweep(clients, now_ms);
+	for (size_t i = 0; i < BUCKETS; i++) {
+		for (struct clients_address *it = clients->buckets[i]; it != NULL; it = it->next)
+			sweep_address(clients, it, now_ms - most_ms);
+	}
 	addresses_forget(clients, now_ms * 1000);
-	for (size_t i = 0; i < CLIENTS_LISTENERS_MAX; i++)
-		crowded = crowded || 2 * clients->counts[i] > clients->limits.connections;
 	pthread_mutex_unlock(&clients->lock);
-	return crowded ? SWEEP_CROWDED_MS : SWEEP_MS;
 }
 
 /* ---- bytes ---- */

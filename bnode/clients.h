@@ -1,7 +1,8 @@
 /*
  * Who is connected, and what that may cost (TM-16): connections of one address, the rate of new
  * ones, the time until a request is whole and its answer taken, and the bytes that bodies and
- * answers may hold. Knows nothing of HTTP.
+ * answers may hold. When all places are taken, the address that has most of them gives one
+ * up, so that a crowd cannot keep others out. Knows nothing of HTTP.
  */
 #pragma once
 
@@ -9,8 +10,6 @@
 #include <sys/socket.h>
 
 #include "base/clock.h"
-
-#define CLIENTS_LISTENERS_MAX 8
 
 /* What of bodies and answers is within these is bounded by the number of connections alone. */
 #define CLIENTS_SMALL_BODY (8u * 1024)
@@ -20,13 +19,19 @@
 #define CLIENTS_ANSWER_BYTES (64u * 1024 * 1024)
 
 struct clients_limits {
-	unsigned int connections; /* at once, for each listener */
+	unsigned int connections; /* at once */
 	unsigned int per_address; /* of an IPv4 address or an IPv6 /64; 0: half of them */
 	unsigned int per_second;  /* new ones of an address, twice that in a burst; 0: any number */
 	unsigned int request_s;   /* from the end of one request to the end of the next */
 };
 
-enum clients_refusal { CLIENTS_ADMITTED, CLIENTS_ADDRESS, CLIENTS_RATE, CLIENTS_NOMEM };
+enum clients_refusal {
+	CLIENTS_ADMITTED,
+	CLIENTS_ADDRESS, /* its address has as many as one may */
+	CLIENTS_RATE,    /* its address makes new ones too fast */
+	CLIENTS_FULL,    /* all places are taken, and its address has its share */
+	CLIENTS_NOMEM,
+};
 
 enum clients_bytes { CLIENTS_BODIES, CLIENTS_ANSWERS, CLIENTS_BYTES_COUNT };
 
@@ -35,13 +40,12 @@ struct clients_address;
 
 /** One connection. What is not atomic belongs to the thread that serves it. */
 struct client {
-	struct client *previous, *next; /* the table's */
+	struct client *previous, *next; /* of its address */
 	struct clients *clients;
 	struct clients_address *address;
-	size_t listener;
 	int fd;
 	void *tls; /* the server's: the key of its handshake */
-	bool cut;  /* under the table's lock */
+	bool cut;  /* shut down and not yet closed; under the table's lock */
 	size_t reserved[CLIENTS_BYTES_COUNT];
 	atomic_llong since_ms; /* end of the last request, or of accept() */
 	atomic_bool ours;      /* a whole request is here: the time is ours, not the client's */
@@ -52,14 +56,23 @@ enum iotpki_err clients_new(const struct clients_limits *limits, const struct cl
 /** Every client must have been removed. */
 void clients_freep(struct clients **clients);
 
-/** Whether one more connection of this address may be taken; to be asked before each clients_add(). */
+/**
+ * Whether one more connection of this address may be taken; to be asked before each clients_add().
+ * Another may be shut down for it, which is closed a moment later: the caller has to have some places
+ * more than the limit.
+ */
 enum clients_refusal clients_admit(struct clients *clients,
 				   const struct sockaddr *address) MUST_CHECK;
 /** NULL without memory. */
-struct client *clients_add(struct clients *clients, const struct sockaddr *address, size_t listener,
+struct client *clients_add(struct clients *clients, const struct sockaddr *address,
 			   int fd) MUST_CHECK;
 void clients_remove(struct client *client);
-size_t clients_count(struct clients *clients);
+
+struct clients_counts {
+	size_t connections;
+	uint64_t cut; /* ever: by the clock, or for others */
+};
+void clients_count(struct clients *clients, struct clients_counts *counts_out);
 
 /** A number that stands for the client's address, as long as it is connected and after. */
 uint64_t client_address(const struct client *client);
@@ -81,8 +94,7 @@ void client_keep(struct client *client, enum clients_bytes kind, size_t bytes);
 size_t clients_reserved(struct clients *clients, enum clients_bytes kind);
 
 /**
- * Shut down connections whose request or whose taking of an answer lasts too long; the fuller
- * a listener, the sooner.
- * @return milliseconds until it should be called again
+ * Shut down connections whose request, or whose taking of an answer, lasts too long. To be called
+ * about once a second.
  */
-int clients_sweep(struct clients *clients, size_t *cut_out);
+void clients_sweep(struct clients *clients);

@@ -15,7 +15,9 @@ static const struct verb {
 	{ "init", bnode_init, "--dir DIR (--owner HEX... | --open)" },
 	{ "serve", bnode_serve,
 	  "--dir DIR --listen URL... [--ready-fd N] [--threads N] "
-	  "[--connections N] [--request-seconds N] [--ledger-mib N] [--open-per-hour N]" },
+	  "[--connections N] [--connections-per-address N] [--new-per-second N] "
+	  "[--request-seconds N] [--metrics loopback|any|off] [--ledger-mib N] "
+	  "[--open-per-hour N]" },
 	{ "pin", bnode_pin, "--dir DIR" },
 	{ "audit", bnode_audit, "--dir DIR" },
 	{ "log", bnode_log, "list --dir DIR | log export --dir DIR --out FOLDER" },

@@ -20,9 +20,8 @@ static const char *const result_names[METRICS_RESULT_COUNT] = {
 };
 
 static const char *const refusal_names[METRICS_REFUSAL_COUNT] = {
-	[METRICS_REFUSED_ADDRESS] = "address",
-	[METRICS_REFUSED_RATE] = "rate",
-	[METRICS_REFUSED_MEMORY] = "memory",
+	[METRICS_REFUSED_ADDRESS] = "address",   [METRICS_REFUSED_RATE] = "rate",
+	[METRICS_REFUSED_FULL] = "full",         [METRICS_REFUSED_MEMORY] = "memory",
 	[METRICS_REFUSED_STOPPING] = "stopping",
 };
 
@@ -219,8 +218,7 @@ static void put_connections(struct metrics *metrics, const struct metrics_gauges
 				 "iotpki_bnode_connections_refused_total{reason=\"%s\"} %llu\n",
 				 refusal_names[i], value_of(&metrics->refused[i]));
 	put_one(out, "connections_cut_total", "counter",
-		"Connections closed because a request or the taking of an answer lasted too long.",
-		value_of(&metrics->cut));
+		"Connections closed that took too long, or that others needed.", gauges->cut);
 	put_one(out, "body_bytes", "gauge", "Bytes of large bodies on their way.",
 		gauges->body_bytes);
 	put_one(out, "answer_bytes", "gauge", "Bytes of large answers on their way.",

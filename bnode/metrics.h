@@ -43,6 +43,7 @@ enum metrics_result metrics_result_of(const struct jsonrpc_error *error);
 enum metrics_refusal {
 	METRICS_REFUSED_ADDRESS,  /* its address has too many */
 	METRICS_REFUSED_RATE,     /* its address makes new ones too fast */
+	METRICS_REFUSED_FULL,     /* all places are taken */
 	METRICS_REFUSED_MEMORY,   /* no memory for it */
 	METRICS_REFUSED_STOPPING, /* the node ends */
 	METRICS_REFUSAL_COUNT,
@@ -63,7 +64,7 @@ struct metrics_slot {
 struct metrics {
 	struct metrics_slot slots[METRICS_SLOTS];
 	atomic_ullong transactions[METRICS_OPS][TX_REASON_COUNT];
-	atomic_ullong connections, cut;
+	atomic_ullong connections;
 	atomic_ullong refused[METRICS_REFUSAL_COUNT];
 	atomic_ullong reloads, reloads_failed;
 };
@@ -84,6 +85,7 @@ struct metrics_gauges {
 	bool up; /* it answers, and its last write did not fail */
 	bool stopping;
 	size_t connections, connections_max;
+	uint64_t cut; /* connections, ever */
 	size_t body_bytes, answer_bytes;
 	size_t queued; /* transactions that wait for the writer */
 	bool has_ledger;

@@ -24,7 +24,6 @@ enum {
 	CONNECTIONS_MAX = 16384,
 	CONNECTIONS_MIN = 16,
 	RATE_MAX = 1000000,
-	OTHER_DESCRIPTORS = 64, /* ledger, listeners, epoll sets, standard streams */
 	LEDGER_MIB_MAX = 1 << 20
 };
 
@@ -292,6 +291,12 @@ static bool any_tls(const struct server_options *options)
 	return tls;
 }
 
+/* Of the ledger, the listeners, the standard streams, and what each thread waits with. */
+static unsigned int other_descriptors(const struct server_options *options)
+{
+	return 64 + 4 * options->threads * (unsigned int)options->listener_count;
+}
+
 /*
  * Each connection is a descriptor; the soft limit of 1,024 is for programs that use select(). Where the
  * hard one is too low, fewer connections are taken: accept() must never be what finds out.
@@ -299,18 +304,16 @@ static bool any_tls(const struct server_options *options)
 static void fit_descriptors(struct server_options *options)
 {
 	struct rlimit limit;
-	const rlim_t listeners = options->listener_count;
-	const rlim_t want = options->limits.connections * listeners + OTHER_DESCRIPTORS;
+	const rlim_t others = other_descriptors(options);
+	const rlim_t want = server_places(&options->limits) + others;
 	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= want)
 		return;
 	limit.rlim_cur = want < limit.rlim_max ? want : limit.rlim_max;
 	if (setrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur >= want)
 		return;
-	const rlim_t rest =
-		limit.rlim_cur > OTHER_DESCRIPTORS ? limit.rlim_cur - OTHER_DESCRIPTORS : 0;
-	options->limits.connections = (unsigned int)(rest / listeners);
-	if (options->limits.connections < CONNECTIONS_MIN)
-		options->limits.connections = CONNECTIONS_MIN;
+	while (options->limits.connections > CONNECTIONS_MIN &&
+	       server_places(&options->limits) + others > limit.rlim_cur)
+		options->limits.connections--;
 	log_write(LOG_LEVEL_WARNING,
 		  "the limit of open files (%llu) is below --connections: %u are taken at once",
 		  (unsigned long long)limit.rlim_cur, options->limits.connections);
@@ -388,10 +391,9 @@ static void reload(const struct serve *serve, struct run *run)
 static void wait_for_end(const struct serve *serve, struct run *run, const sigset_t *signals)
 {
 	for (;;) {
-		const int next_ms = server_sweep(run->server);
-		const struct timespec next = { .tv_sec = next_ms / 1000,
-					       .tv_nsec = next_ms % 1000 * 1000000L };
-		const int number = sigtimedwait(signals, NULL, &next);
+		const struct timespec second = { .tv_sec = 1 };
+		const int number = sigtimedwait(signals, NULL, &second);
+		server_sweep(run->server);
 		if (number == SIGHUP)
 			reload(serve, run);
 		else if (number > 0)

@@ -19,7 +19,6 @@ enum {
 
 struct listening {
 	struct server *server;
-	size_t index;
 	struct MHD_Daemon *daemon;
 	struct server_listener at; /* with the real port */
 	int fd;                    /* -1 once libmicrohttpd owns it */
@@ -61,6 +60,7 @@ static enum MHD_Result may_connect(void *context, const struct sockaddr *address
 	static const enum metrics_refusal counted[] = {
 		[CLIENTS_ADDRESS] = METRICS_REFUSED_ADDRESS,
 		[CLIENTS_RATE] = METRICS_REFUSED_RATE,
+		[CLIENTS_FULL] = METRICS_REFUSED_FULL,
 		[CLIENTS_NOMEM] = METRICS_REFUSED_MEMORY,
 	};
 	const struct listening *listening = context;
@@ -87,8 +87,7 @@ static struct client *client_new(const struct listening *listening, struct MHD_C
 		MHD_get_connection_info(http, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
 	if (fd == NULL || address == NULL)
 		return NULL;
-	struct client *client = clients_add(server->clients, address->client_addr, listening->index,
-					    fd->connect_fd);
+	struct client *client = clients_add(server->clients, address->client_addr, fd->connect_fd);
 	if (client == NULL)
 		return NULL;
 	if (listening->at.tls)
@@ -118,12 +117,9 @@ static void on_connection(void *context, struct MHD_Connection *http, void **soc
  * libmicrohttpd's own timeout starts again with every byte, so one byte a second would hold a
  * connection for ever (TM-16). This one does not.
  */
-int server_sweep(struct server *server)
+void server_sweep(struct server *server)
 {
-	size_t cut = 0;
-	const int next_ms = clients_sweep(server->clients, &cut);
-	metrics_add(&server->backend->metrics->cut, cut);
-	return next_ms;
+	clients_sweep(server->clients);
 }
 
 /* ---- answers ---- */
@@ -245,10 +241,13 @@ static enum MHD_Result prepare(struct exchange *exchange)
 
 static void read_gauges(struct server *server, struct metrics_gauges *gauges)
 {
+	struct clients_counts counts;
 	*gauges = (struct metrics_gauges){ 0 };
 	gauges->stopping = atomic_load(&server->stopping);
-	gauges->connections = clients_count(server->clients);
-	gauges->connections_max = server->options.limits.connections * server->count;
+	clients_count(server->clients, &counts);
+	gauges->connections = counts.connections;
+	gauges->cut = counts.cut;
+	gauges->connections_max = server->options.limits.connections;
 	gauges->body_bytes = clients_reserved(server->clients, CLIENTS_BODIES);
 	gauges->answer_bytes = clients_reserved(server->clients, CLIENTS_ANSWERS);
 	server->backend->gauges(server->backend, gauges);
@@ -368,6 +367,11 @@ static void drop_message(void *context, const char *format, va_list args)
 	(void)args;
 }
 
+unsigned int server_places(const struct clients_limits *limits)
+{
+	return limits->connections + limits->connections / 8 + 16;
+}
+
 static struct MHD_Daemon *start_daemon(struct server *server, struct listening *listening)
 {
 	static char priorities[] = "SECURE128:-VERS-ALL:+VERS-TLS1.3";
@@ -377,16 +381,16 @@ static struct MHD_Daemon *start_daemon(struct server *server, struct listening *
 		MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
 	flags |= tls ? MHD_USE_TLS : 0;
 	flags |= listening->at.ipv6 ? MHD_USE_IPv6 : 0;
-	return MHD_start_daemon(flags, 0, may_connect, listening, on_request, server,      /* */
-				MHD_OPTION_EXTERNAL_LOGGER, drop_message, NULL,            /* */
-				MHD_OPTION_LISTEN_SOCKET, listening->fd,                   /* */
-				MHD_OPTION_THREAD_POOL_SIZE, options->threads,             /* */
-				MHD_OPTION_CONNECTION_LIMIT, options->limits.connections,  /* */
-				MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HEADER_MEMORY, /* */
-				MHD_OPTION_CONNECTION_TIMEOUT, options->limits.request_s,  /* */
-				MHD_OPTION_STRICT_FOR_CLIENT, 1,                           /* */
-				MHD_OPTION_NOTIFY_COMPLETED, on_completed, server,         /* */
-				MHD_OPTION_NOTIFY_CONNECTION, on_connection, listening,    /* */
+	return MHD_start_daemon(flags, 0, may_connect, listening, on_request, server,         /* */
+				MHD_OPTION_EXTERNAL_LOGGER, drop_message, NULL,               /* */
+				MHD_OPTION_LISTEN_SOCKET, listening->fd,                      /* */
+				MHD_OPTION_THREAD_POOL_SIZE, options->threads,                /* */
+				MHD_OPTION_CONNECTION_LIMIT, server_places(&options->limits), /* */
+				MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HEADER_MEMORY,    /* */
+				MHD_OPTION_CONNECTION_TIMEOUT, options->limits.request_s,     /* */
+				MHD_OPTION_STRICT_FOR_CLIENT, 1,                              /* */
+				MHD_OPTION_NOTIFY_COMPLETED, on_completed, server,            /* */
+				MHD_OPTION_NOTIFY_CONNECTION, on_connection, listening,       /* */
 				tls ? MHD_OPTION_HTTPS_PRIORITIES : MHD_OPTION_END,
 				priorities,                                        /* */
 				MHD_OPTION_HTTPS_CERT_CALLBACK, tlsserve_callback, /* */
@@ -397,8 +401,7 @@ static enum iotpki_err listen_at(struct server *server, const struct server_list
 				 struct iotpki_detail *detail)
 {
 	struct listening *listening = &server->listening[server->count];
-	*listening =
-		(struct listening){ .server = server, .index = server->count, .at = *listener };
+	*listening = (struct listening){ .server = server, .at = *listener };
 	const enum iotpki_err err =
 		listener_bind(listener, &listening->fd, &listening->at.port, detail);
 	if (err != IOTPKI_OK)

@@ -11,7 +11,7 @@
 #include "bnode/clients.h"
 #include "bnode/request.h"
 
-#define SERVER_LISTENERS_MAX CLIENTS_LISTENERS_MAX
+#define SERVER_LISTENERS_MAX 8
 #define SERVER_HOST_SIZE 64
 
 /** Where to listen. */
@@ -46,6 +46,9 @@ struct server_options {
 enum iotpki_err server_listener_parse(const char *url, struct server_listener *listener_out,
 				      struct iotpki_detail *detail) MUST_CHECK;
 
+/** Descriptors for as many connections, those that are being closed for others too. */
+unsigned int server_places(const struct clients_limits *limits);
+
 struct server;
 struct tlsserve;
 /**
@@ -58,8 +61,8 @@ enum iotpki_err server_start(const struct server_options *options, struct backen
 #define SERVER_URL_SIZE (SERVER_HOST_SIZE + 24)
 /** Where listener number at really listens, "https://127.0.0.1:7443/". */
 void server_url(const struct server *server, size_t at, char out[static SERVER_URL_SIZE]);
-/** Cut connections whose request takes too long. Returns in how many milliseconds to call again. */
-int server_sweep(struct server *server);
+/** Cut connections whose request takes too long. To be called about once a second. */
+void server_sweep(struct server *server);
 /**
  * Take no connection any more, finish what is being answered (at most 5 s), commit what was
  * submitted, end.

@@ -339,6 +339,37 @@ static void stops_with_connections_open(void **state)
 	(void)close(half);
 }
 
+/* /health says whether the last write went well; the text of what was counted stands in test_metrics.c. */
+static void health_after_writes(void **state)
+{
+	struct world *world = *state;
+	static const struct {
+		enum iotpki_err submit_err;
+		bool broken;
+		const char *status, *text;
+	} rows[] = {
+		{ IOTPKI_OK, false, "HTTP/1.1 200 ", "{\"status\":\"ok\"}\n" },
+		{ IOTPKI_ERR_IO, false, "HTTP/1.1 503 ", "{\"status\":\"failing\"}\n" },
+		{ IOTPKI_OK, false, "HTTP/1.1 200 ", "{\"status\":\"ok\"}\n" },
+		{ IOTPKI_OK, true, "HTTP/1.1 503 ", "{\"status\":\"failing\"}\n" },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		CLEANUP(buf_done) struct buf heard = BUF_INIT(65536), health = BUF_INIT(65536);
+		const int fd = dial(world);
+		world->ledger.submit_err = rows[i].submit_err;
+		world->ledger.broken = rows[i].broken;
+		post(fd, "", "{\"id\":7,\"method\":\"name_submit\",\"params\":[\"ZGVy\"]}");
+		hear(fd, "\"id\":7}", &heard);
+		say(fd, "GET /health HTTP/1.1\r\nHost: n\r\nConnection: close\r\n\r\n");
+		hear(fd, NULL, &health);
+		(void)close(fd);
+		const char *answer = strstr(buf_text(&health), "HTTP/1.1 ");
+		if (answer == NULL || strstr(answer, rows[i].text) == NULL ||
+		    strncmp(answer, rows[i].status, strlen(rows[i].status)) != 0)
+			fail_msg("row %zu: %s", i, buf_text(&health));
+	}
+}
+
 /* ---- what the verbs share ---- */
 
 static void exit_codes(void **state)
@@ -382,6 +413,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(key_of_another, folder_new, folder_end),
 		cmocka_unit_test_setup_teardown(requests, world_start, world_end),
 		cmocka_unit_test_setup_teardown(slow_request_is_cut, world_start, world_end),
+		cmocka_unit_test_setup_teardown(health_after_writes, world_start, world_end),
 		cmocka_unit_test_setup_teardown(stops_with_connections_open, world_start,
 						world_end),
 		cmocka_unit_test(exit_codes),

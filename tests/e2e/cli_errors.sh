@@ -138,7 +138,7 @@ says 0 'renewed alice' iotpki member renew alice --cert "$FARM/people/newer/cert
 # ---- each kind of broken node ----
 says 0 '2 of 2 are good' iotpki bnode test
 sed -i.good "s|${PINS[1]}|${PINS[0]}|" "$CONFIG"
-says 3 'the node node0 has this pin too' iotpki config check
+says 0 'are one node: they count once' iotpki config check
 mv "$CONFIG.good" "$CONFIG"
 sed -i.good "s|${PINS[1]}|sha256//AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=|" "$CONFIG"
 says 5 "compare pin: with 'iotpki-bnode pin'" iotpki bnode test

@@ -172,6 +172,23 @@ static void answered(void *context, const struct questions_view *view)
 		check(candidate->job);
 }
 
+/* Nobody was asked: that is no node's silence, which soft-fail may forgive. */
+static void decide_unasked(struct job_candidate *candidate)
+{
+	const struct judge *judge = &candidate->job->jobs->options.judge;
+	const struct judge_case peer = case_of(candidate);
+	struct iotpki_answer unasked[IOTPKI_NODES_MAX] = { 0 };
+	for (size_t i = 0; i < ARRAY_LEN(unasked); i++)
+		unasked[i].outcome = IOTPKI_OUTCOME_MALFORMED;
+	const struct questions_view view = { .name = candidate->name,
+					     .answers = unasked,
+					     .count = lists_config(judge->lists)->node_count,
+					     .deadline = true };
+	judge_decide(judge, &peer, &view, &candidate->decision);
+	candidate->final = true;
+	questions_leave(&candidate->waiter);
+}
+
 static void start_candidate(struct job_candidate *candidate)
 {
 	struct jobs *jobs = candidate->job->jobs;
@@ -187,18 +204,8 @@ static void start_candidate(struct job_candidate *candidate)
 	const enum iotpki_err err =
 		questions_join(jobs->options.questions, candidate->name, &candidate->waiter);
 	questions_view(&candidate->waiter, &view);
-	if (err != IOTPKI_OK) {
-		/* No room to ask: that is no node's silence, which soft-fail may forgive. */
-		struct iotpki_answer unasked[IOTPKI_NODES_MAX] = { 0 };
-		for (size_t i = 0; i < ARRAY_LEN(unasked); i++)
-			unasked[i].outcome = IOTPKI_OUTCOME_MALFORMED;
-		view = (struct questions_view){ candidate->name, unasked,
-						lists_config(jobs->options.judge.lists)->node_count,
-						true, false };
-		judge_decide(&jobs->options.judge, &peer, &view, &candidate->decision);
-		candidate->final = true;
-		return;
-	}
+	if (err != IOTPKI_OK)
+		return decide_unasked(candidate);
 	decide_candidate(candidate, &view);
 }
 
@@ -259,7 +266,10 @@ static void end_now(struct job *job)
 		struct questions_view view;
 		questions_view(&candidate->waiter, &view);
 		view.deadline = true;
-		decide_candidate(candidate, &view);
+		if (questions_unasked(&candidate->waiter))
+			decide_unasked(candidate);
+		else
+			decide_candidate(candidate, &view);
 	}
 	check(job);
 }

@@ -327,6 +327,11 @@ void questions_view(const struct questions_waiter *waiter, struct questions_view
 						 question->finished, waiter->reused };
 }
 
+bool questions_unasked(const struct questions_waiter *waiter)
+{
+	return waiter->question != NULL && !waiter->question->sent;
+}
+
 void questions_drop(struct questions *questions, const char *name)
 {
 	for (struct question *q = questions->first; q != NULL; q = q->next)

@@ -95,6 +95,9 @@ void questions_view(const struct questions_waiter *waiter, struct questions_view
  * are, so that a negative one drops what is reused of the name.
  */
 void questions_heard(struct questions *questions, const struct questions_view *view, bool waited);
+/** It waits for a question that was not sent yet: no node has kept silent. */
+bool questions_unasked(const struct questions_waiter *waiter);
+
 /** Reuse nothing that is here now: of one name, or (NULL) of all. Those who wait go on waiting. */
 void questions_drop(struct questions *questions, const char *name);
 /**

@@ -5,9 +5,11 @@
  * How it asks and what counts as which outcome: docs/protocol.md, "How a client asks".
  *
  * Layers inside: nvs.c (questions, deadline) over ask.c (one node's share: batches, histories
- * of chains, new cookies) over dialect.c (what an answer means, pure) and transport.c (many
- * exchanges, line, timers) over exchange.c (one exchange: TLS, pin, credentials, caps). Programs ignore SIGPIPE. The first nvs_new of a process starts libcurl and
- * must not run beside another thread that uses libcurl.
+ * of chains, new cookies), health.c (which nodes need not be waited for, pure), dialect.c (what an
+ * answer means, pure) and transport.c (many exchanges, line, timers) over exchange.c (one exchange:
+ * TLS, pin, credentials, caps) and resolve.c (names to addresses, in threads). Programs ignore
+ * SIGPIPE. The first nvs_new of a process starts libcurl and must not run beside another thread
+ * that uses libcurl.
  */
 #pragma once
 
@@ -34,7 +36,8 @@ void nvs_freep(struct nvs **nvs);
 /**
  * Called after each node's answer; deadline is true exactly once, in the last call: all have
  * answered (it comes with the last answer), or the time is over and what was PENDING became
- * UNREACHABLE. Calls go on after the caller has decided. From inside, questions may be asked and
+ * UNREACHABLE. A node that did not answer lately may be UNREACHABLE in an earlier call already, and
+ * have an answer in a later one (health.h). Calls go on after the caller has decided. From inside, questions may be asked and
  * cancelled, this one too. answers: one slot a configured node, valid during the call.
  */
 typedef void nvs_answer_fn(void *context, const struct iotpki_answer *answers, size_t count,

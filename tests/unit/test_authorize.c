@@ -661,6 +661,25 @@ static void deadline(void **state)
 	check(stage, "deadline", "UNAVAILABLE too-few-answers");
 }
 
+/* A question that was still in line says nothing of the nodes: soft-fail must not forgive them. */
+static void deadline_in_line(void **state)
+{
+	struct stage *stage = *state;
+	send_request(stage, "explain\nname=%n\n");
+	clock_fake_advance(&stage->clock, 4000);
+	(void)authorize_expire(stage->authorize);
+	check(stage, "never asked", "OK too-few-answers");
+	assert_null(strstr(stage->answer, "home="));
+	/* And one that was asked does. */
+	send_request(stage, "explain\nname=%n\n");
+	while (questions_work(stage->questions, 1000))
+		continue;
+	clock_fake_advance(&stage->clock, 4000);
+	(void)authorize_expire(stage->authorize);
+	check(stage, "asked", "OK too-few-answers");
+	assert_non_null(strstr(stage->answer, "home="));
+}
+
 /* What comes after the verdict is still read: a revocation ends the reuse at once. */
 static void late_revocation(void **state)
 {
@@ -698,6 +717,7 @@ int main(void)
 		ROW(deny_and_reload),
 		ROW(explains),
 		ROW(deadline),
+		ROW(deadline_in_line),
 		ROW(late_revocation),
 	};
 	for (size_t i = 0; i < WHO_COUNT; i++)

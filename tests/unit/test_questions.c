@@ -263,6 +263,21 @@ static void dropped_in_flight_is_for_those_who_wait(void **state)
 	assert_int_equal(b.calls, 1);
 }
 
+static void unasked_is_said(void **state)
+{
+	struct fake *fake = *state;
+	struct waiting a = { 0 };
+	a.waiter.answered = answered;
+	a.waiter.context = &a;
+	assert_int_equal(questions_join(fake->questions, "alice", &a.waiter), IOTPKI_OK);
+	assert_true(questions_unasked(&a.waiter));
+	while (questions_work(fake->questions, 1000))
+		continue;
+	assert_false(questions_unasked(&a.waiter));
+	questions_leave(&a.waiter);
+	assert_false(questions_unasked(&a.waiter));
+}
+
 static void late_answers_are_read(void **state)
 {
 	struct fake *fake = *state;
@@ -443,6 +458,7 @@ int main(void)
 		ROW(nothing_is_reused_after_a_suspend),
 		ROW(drops),
 		ROW(dropped_in_flight_is_for_those_who_wait),
+		ROW(unasked_is_said),
 		ROW(late_answers_are_read),
 		ROW(failures_are_not_reused),
 		ROW(client_that_cannot_ask),

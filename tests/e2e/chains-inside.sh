@@ -7,7 +7,6 @@ TYPE=$1
 CHAIN=$FARM/chain     # the node's folder, with its cookie
 ADMIN=$FARM/admin     # the administrator's configuration: another account cannot read the agent's credentials
 NODE_URL=
-declare -A HASH=() PREORDER=()
 
 # ---- the node ----
 
@@ -22,6 +21,7 @@ chain_start() {
 		"$FARM/fake-chain" --type "$TYPE" --ready-fd 9 --cookie "$CHAIN/.cookie" 9>"$FARM/ready.chain" &
 	read -r -t 10 NODE_URL < "$FARM/ready.chain" || fail "the fake chain node did not start"
 	NODE_URL=${NODE_URL#url=}
+	install -m 0600 "$CHAIN/.cookie" "$ADMIN/secret"
 }
 
 # rpc METHOD PARAMS: the whole answer into $FARM/answer. The password goes by a file: this test looks for it in command lines.
@@ -32,28 +32,46 @@ rpc() {
 }
 mine() { rpc fake_mine "[$1]"; }
 
-# ---- names: one transaction each, unconfirmed until mine ----
+# ---- the owner: the device manager writes, with the wallet of the node; nothing counts before its block ----
+
+# owner VERB...: does what can be done now; 5 says that blocks must come.
+owner() {
+	local status=0
+	as_owner dm "$@" --no-wait > "$FARM/owner.log" 2>&1 || status=$?
+	[ "$status" = 0 ] || [ "$status" = 5 ] || { cat "$FARM/owner.log" >&2; fail "dm $1 ends with $status"; }
+}
+register() { owner register --cert "$FARM/people/$1/cert.pem" --expires "${2:-90d}" --yes; }
+revoke() { owner revoke "$1" --yes; }
+# Both steps of Namecoin are one here: the second is sent when the first is twelve blocks deep.
+registered_now() { # WHO...
+	local who
+	if [ "$TYPE" = namecoin ]; then
+		mine 12
+		for who in "$@"; do owner sync "$who"; done
+	fi
+	mine 1
+	for who in "$@"; do
+		as_owner dm sync "$who" --no-wait > "$FARM/owner.log" 2>&1 || { cat "$FARM/owner.log" >&2; fail "$who is not registered"; }
+	done
+}
+
+# ---- what the owner's tool refuses to do, done with the wallet itself ----
 
 if [ "$TYPE" = emercoin ]; then
 	LIFE=176 # more blocks than a day has
-	DAYS=1
 	nvs_name() { echo "iot:$1"; }
-	preorder() { :; }
-	preordered() { :; }
-	register() { rpc name_new "[\"$(nvs_name "$1")\",\"$(value "$1")\",${2:-$DAYS}]"; }
 	update() { rpc name_update "[\"$(nvs_name "$1")\",\"$2\",0]"; }
 else
 	LIFE=30
 	nvs_name() { echo "iot/$1"; }
-	preorder() {
-		rpc name_new "[\"$(nvs_name "$1")\"]"
-		PREORDER[$1]=$(sed -E 's/.*"result":\["([0-9a-f]+)","([0-9a-f]+)"\].*/"\2","\1"/' "$FARM/answer")
-	}
-	preordered() { mine 12; }
-	register() { rpc name_firstupdate "[\"$(nvs_name "$1")\",${PREORDER[$1]},\"$(value "$1")\"]"; }
 	update() { rpc name_update "[\"$(nvs_name "$1")\",\"$2\"]"; }
 fi
-value() { printf 'sha256=%s' "${HASH[$1]}"; }
+
+# What the record holds, without a revocation.
+value() {
+	rpc name_show "[\"$(nvs_name "$1")\"]"
+	sed -E 's/.*"value":"([^"]*)".*/\1/; s/\|status=revoked//' "$FARM/answer"
+}
 
 # Names whose life is counted by blocks alone (Namecoin) need an update so that others can expire before them.
 keep_alive() {
@@ -70,7 +88,7 @@ config() { # CREDENTIALS-FILE
 	bnodes:
 	  - {name: chain, type: $TYPE, url: "$NODE_URL", credentials: $1}
 	query: {node_timeout_ms: 2000, deadline_ms: 3000}
-	policy: {unreachable: hard-fail, positive_ttl: 1s}
+	policy: {unreachable: hard-fail, positive_ttl: 0s}
 	END
 }
 
@@ -80,7 +98,6 @@ device_configure() {
 	config "$CHAIN/.cookie" > /etc/iotpki/iotpki.yaml
 	config "$ADMIN/secret" > "$ADMIN/iotpki.yaml"
 	cp /etc/iotpki/members.yaml "$ADMIN/members.yaml"
-	install -m 0600 "$CHAIN/.cookie" "$ADMIN/secret"
 	for who in "$@"; do
 		iotpki --config "$ADMIN/iotpki.yaml" member add --cert "$FARM/people/$who/cert.pem" --label "$who" --role operator \
 			--expires 30d > "$FARM/member.log" 2>&1 || { cat "$FARM/member.log" >&2; fail "member add $who"; }
@@ -99,7 +116,6 @@ fresh_agent() {
 between() {
 	local what=$1
 	shift
-	sleep 1.1 # positive_ttl
 	admitted alice
 	"$@"
 	admitted alice
@@ -111,11 +127,9 @@ between() {
 spoils() { # WHAT REASON SWITCH ON OFF [WHO REASON]
 	admitted alice
 	rpc fake_set "[{\"$3\":$4}]"
-	sleep 1.1
 	refused "$2" alice
 	[ $# = 5 ] || refused "$7" "$6"
 	rpc fake_set "[{\"$3\":$5}]"
-	sleep 1.1
 	admitted alice
 	no_canary
 	ok "$1"
@@ -127,7 +141,7 @@ no_canary() {
 	local place
 	CANARIES+=("$(cut -d: -f2 "$CHAIN/.cookie")" "$(base64 -w0 "$CHAIN/.cookie")")
 	printf '%s\n' "${CANARIES[@]}" > "$FARM/canaries"
-	for place in "$LOG" "$SSHD_LOG" /var/log/iotpki-agent.err "$FARM/member.log" /proc/[0-9]*/cmdline /proc/[0-9]*/environ; do
+	for place in "$LOG" "$SSHD_LOG" /var/log/iotpki-agent.err "$FARM/member.log" "$FARM/owner.log" /proc/[0-9]*/cmdline /proc/[0-9]*/environ; do
 		! grep -qaFf "$FARM/canaries" "$place" 2>/dev/null || fail "the node's password is in $place"
 	done
 }
@@ -146,15 +160,11 @@ canary_is_found() {
 
 farm_install
 chain_start
-for who in alice bob carol dave erin; do
-	person "$who"
-	HASH[$who]=$(openssl x509 -in "$FARM/people/$who/cert.pem" -outform DER | sha256sum | cut -d' ' -f1)
-done
-for who in alice bob carol dave erin; do preorder "$who"; done
-preordered
-for who in alice bob carol dave; do register "$who" 100; done
-register erin
-mine 1
+as_owner dm init --bnode "$NODE_URL" --type "$TYPE" --credentials "$ADMIN/secret" > "$FARM/owner.log" 2>&1 || { cat "$FARM/owner.log" >&2; fail "dm init"; }
+for who in alice bob carol dave erin; do person "$who"; done
+for who in alice bob carol dave; do register "$who"; done
+register erin 12h
+registered_now alice bob carol dave erin
 ok "five names are registered on the fake $TYPE"
 
 device_configure alice bob carol dave erin
@@ -166,12 +176,12 @@ no_canary
 canary_is_found
 ok "all five log in"
 
-update bob "$(value bob)|status=revoked"
+revoke bob
 between "bob's revocation waits for its block: still admitted" admitted bob
 mine 1
 between "bob is revoked: refused, revoked" refused revoked bob
 
-update carol "$(value carol)|status=revoked"
+revoke carol
 mine 1
 update carol "$(value carol)"
 mine 1
@@ -180,10 +190,11 @@ between "carol's revocation was followed by an update without it, and the agent 
 	refused revoked carol
 
 if [ "$TYPE" = emercoin ]; then
+	was=$(value dave)
 	rpc name_delete "[\"$(nvs_name dave)\"]"
 	mine 1
 	between "dave's name is deleted: refused, revoked" refused revoked dave
-	register dave 100
+	rpc name_new "[\"$(nvs_name dave)\",\"$was\",100]"
 	mine 1
 	between "deleted, and registered again with the same value: refused, re-registered" refused re-registered dave
 	# With a fresh state there is only the pin on the list to tell it by.
@@ -193,11 +204,9 @@ fi
 
 if [ "$TYPE" = namecoin ]; then mine $((LIFE - 8)); keep_alive; mine 9; else mine "$LIFE"; fi
 between "erin's name has expired: refused, expired" refused expired erin
-preorder erin
-preordered
-keep_alive
-register erin 100
-mine 1
+register erin
+if [ "$TYPE" = namecoin ]; then mine 8; keep_alive; fi
+registered_now erin
 between "expired, and registered again with the original key: refused, re-registered" refused re-registered erin
 
 spoils "in initial download: unavailable, not-ready" not-ready ibd true false
@@ -207,12 +216,14 @@ spoils "something else answers on the port: unavailable, too-few-answers" too-fe
 spoils "the port swallows all: unavailable, too-few-answers" too-few-answers blackhole true null
 
 # What the node must have switched on is needed when a name's transaction is new to the agent.
-if [ "$TYPE" = emercoin ]; then lacks=no_wallet; else lacks=no_namehistory; fi
+if [ "$TYPE" = emercoin ]; then lacks=no_wallet hint=wallet; else lacks=no_namehistory hint=namehistory; fi
 rpc fake_set "[{\"$lacks\":true}]"
 fresh_agent
 refused not-ready alice
+! iotpki --config "$ADMIN/iotpki.yaml" bnode test > "$FARM/bnode.test" 2>&1 || fail "bnode test is content without $hint"
+grep -q "$hint" "$FARM/bnode.test" || { cat "$FARM/bnode.test" >&2; fail "bnode test does not say what to switch on"; }
 rpc fake_set "[{\"$lacks\":false}]"
-between "a node with $lacks: unavailable, not-ready; with it: admitted" true
+between "a node with $lacks: unavailable, not-ready, and bnode test says what to switch on; with it: admitted" true
 
 old=$(< "$CHAIN/.cookie")
 no_canary

@@ -13,14 +13,14 @@
 #include "base/parse.h"
 #include "bnode/ledger_store.h"
 
-enum { REPLAY_GROUP = 512 }; /* entries in one commit of the copy */
+enum { REPLAY_GROUP = 2048 }; /* entries in one commit of the copy, and in one look at the ledger */
 #define COPY_EXTRA ((size_t)64 << 20)
 
 /* The two sides of the comparison, in the child. */
 struct audit {
 	struct audit_report *report; /* shared with the parent, which may outlive us */
 	struct ledger *ledger;
-	MDB_txn *txn; /* the snapshot that is audited */
+	MDB_txn *txn; /* the snapshot that is looked at */
 	struct ledger *copy;
 	MDB_txn *copy_txn;
 	struct tx_verifier *verifier;
@@ -124,27 +124,55 @@ static bool next_group(struct audit *audit)
 	return rc == 0 || undone(audit, rc);
 }
 
-static bool walk_log(struct audit *audit, bool replay)
+/* A snapshot of now, in which `from` is the next entry. None is kept for long: it would make the ledger grow. */
+static int look_again(struct audit *audit, uint64_t from, MDB_cursor **cursor_out, MDB_val *key,
+		      MDB_val *value)
+{
+	uint8_t height[8];
+	store_txn_abortp(&audit->txn);
+	int rc = mdb_txn_begin(audit->ledger->env, NULL, MDB_RDONLY, &audit->txn);
+	if (rc == 0)
+		rc = mdb_cursor_open(audit->txn, audit->ledger->tables[TABLE_LOG], cursor_out);
+	store_put_u64(height, from);
+	*key = (MDB_val){ sizeof(height), height };
+	/* From the very first on: what stands there under another height must be seen. */
+	if (rc == 0)
+		rc = mdb_cursor_get(*cursor_out, key, value, from == 1 ? MDB_FIRST : MDB_SET_RANGE);
+	return rc;
+}
+
+/* A group of entries; false: something is wrong, or the end is reached (*rc_out is MDB_NOTFOUND). */
+static bool walk_group(struct audit *audit, bool replay, struct store_entry *before, int *rc_out)
 {
 	CLEANUP(store_cursor_closep) MDB_cursor *cursor = NULL;
-	struct store_entry before = { 0 };
 	MDB_val key, value;
-	int rc = mdb_cursor_open(audit->txn, audit->ledger->tables[TABLE_LOG], &cursor);
-	for (;;) {
-		audit->report->height = before.height + 1; /* where a crash would be */
-		if (rc == 0)
-			rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
-		if (rc != 0)
-			break;
-		if (!check_entry(audit, &key, &value, &before))
+	audit->report->height = before->height + 1; /* where a crash would be */
+	int rc = look_again(audit, before->height + 1, &cursor, &key, &value);
+	for (int i = 0; i < REPLAY_GROUP && rc == 0; i++) {
+		if (!check_entry(audit, &key, &value, before))
 			return false;
-		if (replay && !replay_entry(audit, &before))
+		if (replay && !replay_entry(audit, before))
 			return false;
-		if (replay && before.height % REPLAY_GROUP == 0 && !next_group(audit))
-			return false;
+		audit->report->height = before->height + 1;
+		rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
 	}
-	if (rc != MDB_NOTFOUND)
+	*rc_out = rc;
+	if (rc == MDB_NOTFOUND)
+		return false;
+	if (rc != 0)
 		return damaged(audit, rc, "the log cannot be read on");
+	return !replay || next_group(audit);
+}
+
+/* To the end of the log as it is then; the last snapshot, which has that end, stays. */
+static bool walk_log(struct audit *audit, bool replay)
+{
+	struct store_entry before = { 0 };
+	int rc = 0;
+	while (walk_group(audit, replay, &before, &rc))
+		continue;
+	if (rc != MDB_NOTFOUND)
+		return false;
 	audit->report->entries = before.height;
 	memcpy(audit->report->hash, before.hash, SHA256_LEN);
 	return true;
@@ -244,9 +272,6 @@ static bool audit_all(struct audit *audit, const char *dir, const char *scratch)
 	audit->verifier = tx_verifier_new();
 	if (audit->verifier == NULL)
 		return say(audit, AUDIT_UNDONE, "out of memory", NULL);
-	const int rc = mdb_txn_begin(audit->ledger->env, NULL, MDB_RDONLY, &audit->txn);
-	if (rc != 0)
-		return damaged(audit, rc, "the ledger cannot be read");
 	if (!walk_log(audit, false) || !start_copy(audit, scratch) || !walk_log(audit, true))
 		return false;
 	audit->report->height = 0;

@@ -84,6 +84,18 @@ enum iotpki_err ledger_create(const char *dir, const struct ledger_policy *polic
 	return err;
 }
 
+/* Time never falls in the log: a clock that was far ahead once stays in it. */
+static void warn_of_time(struct ledger *ledger)
+{
+	struct ledger_tip tip;
+	const int64_t clock_s = ledger->clock->now_s(ledger->clock);
+	if (ledger_tip(ledger, &tip) == IOTPKI_OK && tip.newest_s - clock_s > RULES_AHEAD_MAX_S)
+		log_write(LOG_LEVEL_WARNING,
+			  "the newest entry of the ledger is %lld s ahead of this clock, and names "
+			  "end by it until the clock is there; see CLOCK in iotpki-ledger(7)",
+			  (long long)(tip.newest_s - clock_s));
+}
+
 enum iotpki_err ledger_open(const char *dir, const struct clock *clock, struct ledger **ledger_out,
 			    struct iotpki_detail *detail)
 {
@@ -96,6 +108,7 @@ enum iotpki_err ledger_open(const char *dir, const struct clock *clock, struct l
 	ledger->verifier = tx_verifier_new();
 	if (ledger->verifier == NULL)
 		return IOTPKI_ERR_NOMEM;
+	warn_of_time(ledger);
 	*ledger_out = STEAL(ledger);
 	return IOTPKI_OK;
 }
@@ -196,6 +209,16 @@ static int charge_of(struct ledger *ledger, MDB_txn *txn, const struct tx *tx,
 	return rc;
 }
 
+/*
+ * The clock that an entry gets stays in the log for good. So it is believed as far as the owner's clock
+ * bears it out: one that is years ahead for an hour does no harm that lasts.
+ */
+static int64_t borne_out(int64_t clock_s, const struct tx *tx)
+{
+	const int64_t most_s = tx->time_s + RULES_BORNE_OUT_S;
+	return clock_s < most_s ? clock_s : most_s;
+}
+
 static int apply_one(struct ledger *ledger, MDB_txn *txn, struct ledger_limit *limit,
 		     const struct group *group, struct ledger_submission *submission,
 		     bool *added_out)
@@ -210,7 +233,7 @@ static int apply_one(struct ledger *ledger, MDB_txn *txn, struct ledger_limit *l
 		.content = submission->content,
 		.der = submission->der,
 		.der_len = submission->der_len,
-		.clock_s = group->clock_s,
+		.clock_s = borne_out(group->clock_s, &submission->tx),
 		.bounded = true,
 		.rate_spent = credit_us != NULL && *credit_us < limit->cost_us,
 		.open = ledger->open,

@@ -1,6 +1,7 @@
 /* iotpki-bnode log list|export: the log for people and for openssl. */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/fs.h"
@@ -52,27 +53,58 @@ static enum iotpki_err export_entry(const struct log_options *options,
 	return err != IOTPKI_OK ? err : fs_create(path, entry->der, entry->der_len, 0644, detail);
 }
 
-static enum iotpki_err walk(const struct ledger *ledger, const struct log_options *options,
-			    entry_fn *each, struct iotpki_detail *detail)
+/* Entries out of one short look at the ledger: who reads our output may take hours for it (less). */
+enum { PAGE_ENTRIES = 64 };
+struct page {
+	size_t count;
+	struct store_entry entries[PAGE_ENTRIES];
+	uint8_t ders[PAGE_ENTRIES][TX_DER_MAX];
+};
+
+static int read_page(const struct ledger *ledger, uint64_t from, struct page *page)
 {
 	CLEANUP(store_txn_abortp) MDB_txn *txn = NULL;
 	CLEANUP(store_cursor_closep) MDB_cursor *cursor = NULL;
-	MDB_val key, value;
-	struct store_entry entry;
-	int rc = mdb_txn_begin(ledger->env, NULL, MDB_RDONLY, &txn);
+	uint8_t height[8];
+	MDB_val key = { sizeof(height), height };
+	MDB_val value;
+	store_put_u64(height, from);
+	page->count = 0;
+	int rc = store_begin_read(ledger, &txn);
 	if (rc == 0)
 		rc = mdb_cursor_open(txn, ledger->tables[TABLE_LOG], &cursor);
-	while (rc == 0) {
+	if (rc == 0)
+		rc = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
+	while (rc == 0 && page->count < PAGE_ENTRIES) {
+		struct store_entry *entry = &page->entries[page->count];
+		if (!store_entry_decode(&key, &value, entry))
+			return MDB_CORRUPTED;
+		memcpy(page->ders[page->count], entry->der, entry->der_len);
+		entry->der = page->ders[page->count++];
 		rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
-		if (rc == 0 && !store_entry_decode(&key, &value, &entry))
-			rc = MDB_CORRUPTED;
-		if (rc != 0)
-			break;
-		const enum iotpki_err err = each(options, &entry, detail);
-		if (err != IOTPKI_OK)
-			return err;
 	}
-	return rc == MDB_NOTFOUND ? IOTPKI_OK : store_error(rc, "reading the log", detail);
+	return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+static enum iotpki_err walk(const struct ledger *ledger, const struct log_options *options,
+			    entry_fn *each, struct iotpki_detail *detail)
+{
+	AUTO_FREE struct page *page = malloc(sizeof(*page));
+	if (page == NULL)
+		return IOTPKI_ERR_NOMEM;
+	for (uint64_t from = 0;;) {
+		const int rc = read_page(ledger, from, page);
+		if (rc != 0)
+			return store_error(rc, "reading the log", detail);
+		for (size_t i = 0; i < page->count; i++) {
+			const enum iotpki_err err = each(options, &page->entries[i], detail);
+			if (err != IOTPKI_OK)
+				return err;
+		}
+		if (page->count == 0 || page->entries[page->count - 1].height == UINT64_MAX)
+			return IOTPKI_OK;
+		from = page->entries[page->count - 1].height + 1;
+	}
 }
 
 static int run(const struct log_options *options, entry_fn *each)

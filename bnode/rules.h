@@ -10,6 +10,7 @@
 #define RULES_PREORDER_GOOD_S 86400 /* a preorder is good for 24 h */
 #define RULES_PREORDERS_MAX 4       /* live ones of one owner */
 #define RULES_AHEAD_MAX_S 3600      /* a transaction may be so far ahead of the node's clock */
+#define RULES_BORNE_OUT_S 86400     /* an entry's clock is at most so far after its transaction */
 #define RULES_EXPIRES_MAX_S (INT64_C(3653) * 86400) /* ten calendar years at their longest */
 /* Percent of the map from which on an operation finds the ledger full, if not before: REVOKE's reserve. */
 #define RULES_FULL_NEW 80    /* PREORDER, REGISTER */

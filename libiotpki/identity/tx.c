@@ -66,7 +66,8 @@ static const struct {
 			     "'iotpki-bnode init --owner'." },
 	[TX_QUOTA] = { "quota",
 		       "The owner has four live preorders already (register one of them, or wait "
-		       "24 hours), or this open node takes no more for now from owners who are not on "
+		       "24 hours), or this open node takes no more for now from owners who are not "
+		       "on "
 		       "its list (send it again later)." },
 	[TX_FULL] = { "full", "The node's ledger takes no new names; its operator must enlarge it "
 			      "(serve --ledger-mib)." },

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "bnode/audit.h"
 #include "bnode/ledger.h"
 #include "bnode/rules.h"
 #include "ledgerkit.h"
@@ -322,6 +323,30 @@ static bool note(void *context, const struct ledger_operation *operation)
 	return seen->count != seen->stop_after;
 }
 
+/* The node was started with a clock eleven years ahead, wrote, and was set right. */
+static void a_clock_far_ahead_leaves_a_day(void **state)
+{
+	(void)state;
+	struct ledgerkit kit;
+	struct ledger_tip tip;
+	struct audit_report report;
+	uint8_t txid[SHA256_LEN];
+	ledgerkit_new(&kit, T + 11 * 365 * DAY, &owner, 1, 0);
+	enrol(kit.ledger, "iot:a", T, txid);
+	assert_int_equal(ledger_tip(kit.ledger, &tip), IOTPKI_OK);
+	assert_true(tip.newest_s == T + 1 + DAY);
+	kit.clock.now_s = T + 10;
+	ledgerkit_reopen(&kit);
+	/* The name ends in 30 days: it neither looks expired nor can another owner have it. */
+	take(kit.ledger, &owner, txkit_preorder(&owner, "iot:b", 1, T + 5), NULL);
+	assert_int_equal(ledger_tip(kit.ledger, &tip), IOTPKI_OK);
+	assert_true(tip.newest_s == T + 1 + DAY);
+	refuse(kit.ledger, &owner, txkit_preorder(&owner, "iot:c", 1, T + 40 * DAY), TX_STALE_TIME);
+	assert_int_equal(audit_run(kit.dir, kit.top, &report, NULL), IOTPKI_OK);
+	assert_int_equal(report.verdict, AUDIT_CLEAN);
+	ledgerkit_done(&kit);
+}
+
 static void history_and_proof(void **state)
 {
 	(void)state;
@@ -572,6 +597,7 @@ int main(void)
 		cmocka_unit_test(a_group_is_applied_in_order),
 		cmocka_unit_test(a_node_that_was_down_a_week_catches_up),
 		cmocka_unit_test(nothing_is_believed_of_a_clock_that_fell_back),
+		cmocka_unit_test(a_clock_far_ahead_leaves_a_day),
 		cmocka_unit_test(history_and_proof),
 		cmocka_unit_test(filter_rows),
 		cmocka_unit_test(a_full_ledger_still_revokes),

@@ -2,6 +2,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include <iotpki/client.h>
+
 #include "base/parse.h"
 #include "cli/ask.h"
 
@@ -40,6 +42,7 @@ struct tested {
 	uint32_t ms;
 	const char *histories; /* of a chain: whether registrations can be read; "" of others */
 	const char *hint;      /* what to switch on or to wait for; NULL: none */
+	uint64_t floor;        /* what this device knows that the node had reached; 0: nothing */
 };
 
 /* A name of the list that the node holds, if any: its history shows what no other question does. */
@@ -118,11 +121,31 @@ static enum iotpki_outcome judge_tip(const struct config_node *node, const struc
 	return tip->time_s < now_s - max_age_s ? IOTPKI_OUTCOME_STALE : IOTPKI_OUTCOME_REGISTERED;
 }
 
+/* What the agent knows of each node; nothing while it does not run. */
+static void ask_floors(const struct cli *cli, const struct config *config,
+		       uint64_t floors[static IOTPKI_NODES_MAX])
+{
+	struct iotpki_client_answer answer;
+	const char *at = NULL;
+	if (iotpki_client_ask(cli->socket_path, "status", NULL, 0, 0, &answer) == IOTPKI_CLIENT_OK)
+		at = iotpki_client_value(&answer, "heights");
+	while (at != NULL && *at != '\0') {
+		const size_t name_len = strcspn(at, "="), len = strcspn(at, " ");
+		for (size_t i = 0; i < config->node_count && name_len < len; i++)
+			if (strlen(config->nodes[i].name) == name_len &&
+			    memcmp(config->nodes[i].name, at, name_len) == 0 &&
+			    !uint_parse(at + name_len + 1, len - name_len - 1, INT64_MAX,
+					&floors[i]))
+				floors[i] = 0;
+		at += len + (at[len] == ' ');
+	}
+}
+
 static enum iotpki_err test_node(struct ask *ask, size_t node, int64_t now_s,
 				 const struct sample *sample, struct tested *tested)
 {
 	const struct config_node *config = &ask->config.nodes[node];
-	*tested = (struct tested){ .histories = "" };
+	*tested = (struct tested){ .histories = "", .floor = tested->floor };
 	struct nvs_reply reply = { 0 };
 	enum iotpki_err err = ask_tip(ask, node, &reply, &tested->tip);
 	tested->outcome = reply.outcome;
@@ -132,6 +155,13 @@ static enum iotpki_err test_node(struct ask *ask, size_t node, int64_t now_s,
 	if (err != IOTPKI_OK || tested->outcome != IOTPKI_OUTCOME_REGISTERED)
 		return err;
 	tested->outcome = judge_tip(config, &tested->tip, now_s);
+	if (tested->outcome == IOTPKI_OUTCOME_REGISTERED &&
+	    (uint64_t)tested->tip.blocks < tested->floor) {
+		tested->outcome = IOTPKI_OUTCOME_STALE;
+		tested->hint =
+			"rolled back: it had a longer chain or log before, and nothing but a "
+			"revocation of it counts until it has that again";
+	}
 	if (tested->tip.downloading)
 		tested->hint = "the node is still downloading blocks: wait until it is in sync";
 	if (tested->outcome == IOTPKI_OUTCOME_REGISTERED && config->type != CONFIG_NODE_IOTPKI)
@@ -157,6 +187,7 @@ static json_t *print_node(struct cli *cli, struct ask *ask, size_t index,
 		(void)json_object_set_new(object, "tip",
 					  json_integer((json_int_t)tested->tip.blocks));
 		(void)json_object_set_new(object, "tip_time", json_string(at));
+		(void)json_object_set_new(object, "floor", json_integer((json_int_t)tested->floor));
 	} else {
 		cli_print(cli, "%-8s %s, %" PRIu32 " ms: %s", node->name, word, tested->ms,
 			  node->url);
@@ -208,11 +239,13 @@ static enum cli_exit test(struct cli *cli, const struct cli_arguments *arguments
 	if (exit != CLI_OK)
 		return exit;
 	bool good[IOTPKI_NODES_MAX] = { false }, stale[IOTPKI_NODES_MAX] = { false };
+	uint64_t floors[IOTPKI_NODES_MAX] = { 0 };
+	ask_floors(cli, &ask.config, floors);
 	struct sample sample;
 	enum iotpki_err err = ask_sample(&ask, &sample);
 	json_t *nodes = json_array();
 	for (size_t i = 0; err == IOTPKI_OK && i < ask.config.node_count; i++) {
-		struct tested tested;
+		struct tested tested = { .floor = floors[i] };
 		err = test_node(&ask, i, cli->clock->now_s(cli->clock), &sample, &tested);
 		if (err != IOTPKI_OK)
 			break;

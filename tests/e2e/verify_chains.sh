@@ -205,6 +205,27 @@ expect 7 'hash-mismatch \(IPK-204\)' "${proto[@]}" verify --key proto.pub --user
 update emercoin "ssl:$serial" "sha256=$(hash_of proto)|status=revoked"
 expect 7 'revoked \(IPK-203\)' "${proto[@]}" verify $serial
 
+# Rolled back: what the agent knows of a node, from two answers 5 s apart, is more than the node has now.
+if [ "$(id -u)" = 0 ]; then # a client believes root's agent alone
+	call namecoin fake_mine '[40]' > /dev/null
+	mkdir -m 0700 state
+	mkfifo agent.ready
+	"$BUILD/agent/iotpki-agent" --config "$work/two/iotpki.yaml" --state-dir "$work/state" --socket "$work/agent.sock" \
+		--user root --log "file:$work/agent.log" --ready-fd 3 3> agent.ready 2> agent.err &
+	pids+=($!)
+	read -r _ < agent.ready || { cat agent.err agent.log; exit 1; }
+	beside=("${nmc[@]}" --socket "$work/agent.sock")
+	for _ in $(seq 100); do
+		"${beside[@]}" refresh > /dev/null 2>&1 || true
+		! "${beside[@]}" --json bnode test 2> /dev/null | grep -qE '"floor": ?[1-9]' || break
+		sleep 0.2
+	done
+	expect 0 'nam +ok' "${beside[@]}" bnode test
+	call namecoin fake_rollback '[30]' > /dev/null
+	expect 9 'rolled back: it had a longer chain' "${beside[@]}" bnode test
+	expect 0 'nam +ok' "${nmc[@]}" --socket "$work/no-agent.sock" bnode test
+fi
+
 if [ "$failed" -gt 0 ]; then
 	echo "$failed of $count failed"
 	exit 1

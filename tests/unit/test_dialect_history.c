@@ -18,451 +18,87 @@
 #define JSON "application/json"
 #define VALUE "sha256=9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 #define REVOKE VALUE "|status=revoked"
-#define ODD ((int)IOTPKI_OUTCOME_MALFORMED)
-#define OVER ((int)IOTPKI_OUTCOME_EXPIRED)
-#define LEFT_OUT ""
 
 enum { E, N, CHAINS };
 
-/* Operations of the rows, by the digit that their txid is made of. */
-struct operation {
-	int txid; /* 0: the list ends */
-	long height;
-	const char *operation; /* of Emercoin; NULL: name_update */
-	const char *value;     /* NULL: VALUE; LEFT_OUT: no such member */
-	long off;              /* Namecoin: added to expires_in, which is right without it */
-	const char *name;      /* Namecoin: NULL: the right one */
+/* What a history says. */
+enum want {
+	KNOWN,
+	REVOKED, /* known, and revoked */
+	ODD,
+	OVER, /* expired */
 };
 
+/*
+ * The list: "TXID@HEIGHT" and letters, where TXID is one digit. N: name_new, D: name_delete,
+ * F: name_firstupdate, X: Name_new (else name_update); r: revoked, w: revoked within what is no
+ * record, s: revoked and nothing else, a: the word inside another field, -: no value; b: another
+ * name; +NUMBER: added to expires_in, which is right without it.
+ */
 struct row {
 	const char *what;
 	int chain;
 	long tip;
 	int asked; /* the txid that name_show gave */
-	/* what is expected: 0, or the outcome that is none */
-	int outcome;
+	enum want want;
 	int registration;
-	bool revoked;
-	struct operation list[6];
+	const char *list;
 	bool mainnet;
 };
 
-#define NEW "name_new"
-#define DELETE "name_delete"
-
 static const struct row rows[] = {
-	{ "registered", E, 60, 1, 0, 1, false, { { 1, 50, NEW, NULL, 0, NULL } }, false },
-	{ "updated",
-	  E,
-	  60,
-	  2,
-	  0,
-	  1,
-	  false,
-	  { { 1, 50, NEW, NULL, 0, NULL }, { 2, 51, NULL, NULL, 0, NULL } },
-	  false },
-	{ "two in one block",
-	  E,
-	  60,
-	  2,
-	  0,
-	  1,
-	  false,
-	  { { 1, 50, NEW, NULL, 0, NULL }, { 2, 50, NULL, NULL, 0, NULL } },
-	  false },
-	{ "revoked last",
-	  E,
-	  60,
-	  2,
-	  0,
-	  1,
-	  true,
-	  { { 1, 50, NEW, NULL, 0, NULL }, { 2, 51, NULL, REVOKE, 0, NULL } },
-	  false },
-	{ "revoked, then not",
-	  E,
-	  60,
-	  3,
-	  0,
-	  1,
-	  true,
-	  { { 1, 50, NEW, NULL, 0, NULL },
-	    { 2, 51, NULL, REVOKE, 0, NULL },
-	    { 3, 52, NULL, NULL, 0, NULL } },
-	  false },
-	{ "revoked from the first",
-	  E,
-	  60,
-	  2,
-	  0,
-	  1,
-	  true,
-	  { { 1, 50, NEW, REVOKE, 0, NULL }, { 2, 51, NULL, NULL, 0, NULL } },
-	  false },
-	{ "revoked after what was shown",
-	  E,
-	  60,
-	  1,
-	  0,
-	  1,
-	  true,
-	  { { 1, 50, NEW, NULL, 0, NULL }, { 2, 51, NULL, REVOKE, 0, NULL } },
-	  false },
-	{ "revoked by a value that is no record",
-	  E,
-	  60,
-	  3,
-	  0,
-	  1,
-	  true,
-	  { { 1, 50, NEW, NULL, 0, NULL },
-	    { 2, 51, NULL, "x|status=revoked!", 0, NULL },
-	    { 3, 52, NULL, NULL, 0, NULL } },
-	  false },
-	{ "revoked, the field first",
-	  E,
-	  60,
-	  3,
-	  0,
-	  1,
-	  true,
-	  { { 1, 50, NEW, NULL, 0, NULL },
-	    { 2, 51, NULL, "status=revoked", 0, NULL },
-	    { 3, 52, NULL, NULL, 0, NULL } },
-	  false },
-	{ "the word within a field",
-	  E,
-	  60,
-	  3,
-	  0,
-	  1,
-	  false,
-	  { { 1, 50, NEW, NULL, 0, NULL },
-	    { 2, 51, NULL, "a=status=revoked", 0, NULL },
-	    { 3, 52, NULL, NULL, 0, NULL } },
-	  false },
-	{ "deleted after what was shown",
-	  E,
-	  60,
-	  1,
-	  0,
-	  1,
-	  true,
-	  { { 1, 50, NEW, NULL, 0, NULL }, { 2, 51, DELETE, LEFT_OUT, 0, NULL } },
-	  false },
-	{ "J11 deleted with a value",
-	  E,
-	  60,
-	  1,
-	  0,
-	  1,
-	  true,
-	  { { 1, 50, NEW, NULL, 0, NULL }, { 2, 51, DELETE, NULL, 0, NULL } },
-	  false },
-	{ "deleted, then taken again",
-	  E,
-	  60,
-	  3,
-	  0,
-	  3,
-	  false,
-	  { { 1, 50, NEW, NULL, 0, NULL },
-	    { 2, 51, DELETE, LEFT_OUT, 0, NULL },
-	    { 3, 52, NEW, NULL, 0, NULL } },
-	  false },
-	{ "revoked in an earlier life",
-	  E,
-	  60,
-	  3,
-	  0,
-	  3,
-	  false,
-	  { { 1, 50, NEW, NULL, 0, NULL },
-	    { 2, 51, NULL, REVOKE, 0, NULL },
-	    { 3, 52, NEW, NULL, 0, NULL } },
-	  false },
-	{ "expired and taken again, updated, revoked",
-	  E,
-	  60,
-	  4,
-	  0,
-	  3,
-	  true,
-	  { { 1, 10, NEW, NULL, 0, NULL },
-	    { 2, 11, NULL, NULL, 0, NULL },
-	    { 3, 52, NEW, NULL, 0, NULL },
-	    { 4, 53, NULL, REVOKE, 0, NULL } },
-	  false },
-	{ "what was shown is of an earlier life",
-	  E,
-	  60,
-	  1,
-	  ODD,
-	  0,
-	  false,
-	  { { 1, 50, NEW, NULL, 0, NULL }, { 2, 51, NEW, NULL, 0, NULL } },
-	  false },
-	{ "what was shown is not there",
-	  E,
-	  60,
-	  9,
-	  ODD,
-	  0,
-	  false,
-	  { { 1, 50, NEW, NULL, 0, NULL } },
-	  false },
-	{ "what was shown stands there twice",
-	  E,
-	  60,
-	  2,
-	  ODD,
-	  0,
-	  false,
-	  { { 1, 50, NEW, NULL, 0, NULL },
-	    { 2, 51, NULL, NULL, 0, NULL },
-	    { 2, 52, NULL, NULL, 0, NULL } },
-	  false },
-	{ "cut before the first of this life",
-	  E,
-	  60,
-	  2,
-	  ODD,
-	  0,
-	  false,
-	  { { 2, 51, NULL, NULL, 0, NULL }, { 3, 52, NULL, NULL, 0, NULL } },
-	  false },
-	{ "cut within an earlier life",
-	  E,
-	  60,
-	  3,
-	  0,
-	  3,
-	  false,
-	  { { 2, 51, NULL, NULL, 0, NULL }, { 3, 52, NEW, NULL, 0, NULL } },
-	  false },
-	{ "empty", E, 60, 1, ODD, 0, false, { { 0, 0, NULL, NULL, 0, NULL } }, false },
-	{ "the newest first",
-	  E,
-	  60,
-	  2,
-	  ODD,
-	  0,
-	  false,
-	  { { 2, 51, NULL, NULL, 0, NULL }, { 1, 50, NEW, NULL, 0, NULL } },
-	  false },
-	{ "beyond the tip", E, 50, 1, ODD, 0, false, { { 1, 51, NEW, NULL, 0, NULL } }, false },
-	{ "at the tip", E, 50, 1, 0, 1, false, { { 1, 50, NEW, NULL, 0, NULL } }, false },
-	{ "an unknown operation",
-	  E,
-	  60,
-	  1,
-	  ODD,
-	  0,
-	  false,
-	  { { 1, 50, NEW, NULL, 0, NULL }, { 2, 51, "name_firstupdate", NULL, 0, NULL } },
-	  false },
-	{ "an operation in other letters",
-	  E,
-	  60,
-	  1,
-	  ODD,
-	  0,
-	  false,
-	  { { 1, 50, "Name_new", NULL, 0, NULL } },
-	  false },
-	{ "a value is missing",
-	  E,
-	  60,
-	  1,
-	  ODD,
-	  0,
-	  false,
-	  { { 1, 50, NEW, LEFT_OUT, 0, NULL } },
-	  false },
-	{ "a value is missing, but revoked since",
-	  E,
-	  60,
-	  2,
-	  0,
-	  1,
-	  true,
-	  { { 1, 50, NEW, LEFT_OUT, 0, NULL }, { 2, 51, NULL, REVOKE, 0, NULL } },
-	  false },
-	{ "a value is missing in an earlier life",
-	  E,
-	  60,
-	  2,
-	  0,
-	  2,
-	  false,
-	  { { 1, 50, NEW, LEFT_OUT, 0, NULL }, { 2, 51, NEW, NULL, 0, NULL } },
-	  false },
+	{ "registered", E, 60, 1, KNOWN, 1, "1@50N", false },
+	{ "updated", E, 60, 2, KNOWN, 1, "1@50N 2@51", false },
+	{ "two in one block", E, 60, 2, KNOWN, 1, "1@50N 2@50", false },
+	{ "revoked last", E, 60, 2, REVOKED, 1, "1@50N 2@51r", false },
+	{ "revoked, then not", E, 60, 3, REVOKED, 1, "1@50N 2@51r 3@52", false },
+	{ "revoked from the first", E, 60, 2, REVOKED, 1, "1@50Nr 2@51", false },
+	{ "revoked after what was shown", E, 60, 1, REVOKED, 1, "1@50N 2@51r", false },
+	{ "revoked in no record", E, 60, 3, REVOKED, 1, "1@50N 2@51w 3@52", false },
+	{ "revoked and nothing else", E, 60, 3, REVOKED, 1, "1@50N 2@51s 3@52", false },
+	{ "the word within a field", E, 60, 3, KNOWN, 1, "1@50N 2@51a 3@52", false },
+	{ "deleted after what was shown", E, 60, 1, REVOKED, 1, "1@50N 2@51D-", false },
+	{ "J11 deleted with a value", E, 60, 1, REVOKED, 1, "1@50N 2@51D", false },
+	{ "deleted, then taken again", E, 60, 3, KNOWN, 3, "1@50N 2@51D- 3@52N", false },
+	{ "revoked in an earlier life", E, 60, 3, KNOWN, 3, "1@50N 2@51r 3@52N", false },
+	{ "taken again and revoked", E, 60, 4, REVOKED, 3, "1@10N 2@11 3@52N 4@53r", false },
+	{ "shown is of an earlier life", E, 60, 1, ODD, 0, "1@50N 2@51N", false },
+	{ "shown is not there", E, 60, 9, ODD, 0, "1@50N", false },
+	{ "shown stands there twice", E, 60, 2, ODD, 0, "1@50N 2@51 2@52", false },
+	{ "cut before the first of this life", E, 60, 2, ODD, 0, "2@51 3@52", false },
+	{ "cut within an earlier life", E, 60, 3, KNOWN, 3, "2@51 3@52N", false },
+	{ "empty", E, 60, 1, ODD, 0, "", false },
+	{ "the newest first", E, 60, 2, ODD, 0, "2@51 1@50N", false },
+	{ "beyond the tip", E, 50, 1, ODD, 0, "1@51N", false },
+	{ "at the tip", E, 50, 1, KNOWN, 1, "1@50N", false },
+	{ "an unknown operation", E, 60, 1, ODD, 0, "1@50N 2@51F", false },
+	{ "an operation in other letters", E, 60, 1, ODD, 0, "1@50X", false },
+	{ "a value is missing", E, 60, 1, ODD, 0, "1@50N-", false },
+	{ "a value is missing, revoked since", E, 60, 2, REVOKED, 1, "1@50N- 2@51r", false },
+	{ "a value is missing in an earlier life", E, 60, 2, KNOWN, 2, "1@50N- 2@51N", false },
 
-	{ "registered", N, 60, 1, 0, 1, false, { { 1, 50, NULL, NULL, 0, NULL } }, false },
-	{ "updated in its last block",
-	  N,
-	  85,
-	  2,
-	  0,
-	  1,
-	  false,
-	  { { 1, 50, NULL, NULL, 0, NULL }, { 2, 79, NULL, NULL, 0, NULL } },
-	  false },
-	{ "taken again in the first block that lets it",
-	  N,
-	  85,
-	  2,
-	  0,
-	  2,
-	  false,
-	  { { 1, 50, NULL, NULL, 0, NULL }, { 2, 80, NULL, NULL, 0, NULL } },
-	  false },
-	{ "the life of the main net",
-	  N,
-	  40000,
-	  2,
-	  0,
-	  1,
-	  false,
-	  { { 1, 50, NULL, NULL, 0, NULL }, { 2, 36049, NULL, NULL, 0, NULL } },
-	  true },
-	{ "taken again on the main net",
-	  N,
-	  40000,
-	  2,
-	  0,
-	  2,
-	  false,
-	  { { 1, 50, NULL, NULL, 0, NULL }, { 2, 36050, NULL, NULL, 0, NULL } },
-	  true },
-	{ "the record of heights 163 to 166",
-	  N,
-	  166,
-	  4,
-	  0,
-	  1,
-	  true,
-	  { { 1, 163, NULL, NULL, 0, NULL },
-	    { 2, 164, NULL, NULL, 0, NULL },
-	    { 3, 165, NULL, REVOKE, 0, NULL },
-	    { 4, 166, NULL, NULL, 0, NULL } },
-	  false },
-	{ "the same after height 219",
-	  N,
-	  219,
-	  5,
-	  0,
-	  5,
-	  false,
-	  { { 1, 163, NULL, NULL, 0, NULL },
-	    { 2, 164, NULL, NULL, 0, NULL },
-	    { 3, 165, NULL, REVOKE, 0, NULL },
-	    { 4, 166, NULL, NULL, 0, NULL },
-	    { 5, 219, NULL, NULL, 0, NULL } },
-	  false },
-	{ "two operations in one block",
-	  N,
-	  60,
-	  2,
-	  0,
-	  1,
-	  true,
-	  { { 1, 50, NULL, REVOKE, 0, NULL }, { 2, 50, NULL, NULL, 0, NULL } },
-	  false },
-	{ "what was shown is of an earlier life",
-	  N,
-	  85,
-	  1,
-	  ODD,
-	  0,
-	  false,
-	  { { 1, 50, NULL, NULL, 0, NULL }, { 2, 80, NULL, NULL, 0, NULL } },
-	  false },
-	{ "expired since", N, 80, 1, OVER, 0, false, { { 1, 50, NULL, NULL, 0, NULL } }, false },
-	{ "expired since, and revoked",
-	  N,
-	  80,
-	  1,
-	  0,
-	  1,
-	  true,
-	  { { 1, 50, NULL, REVOKE, 0, NULL } },
-	  false },
-	{ "another name", N, 60, 1, ODD, 0, false, { { 1, 50, NULL, NULL, 0, "iot/b" } }, false },
-	{ "one of another name",
-	  N,
-	  60,
-	  1,
-	  ODD,
-	  0,
-	  false,
-	  { { 1, 50, NULL, NULL, 0, NULL }, { 2, 51, NULL, NULL, 0, "iot/b" } },
-	  false },
-	{ "a number that the others do not bear out",
-	  N,
-	  60,
-	  1,
-	  ODD,
-	  0,
-	  false,
-	  { { 1, 50, NULL, NULL, 0, NULL }, { 2, 51, NULL, NULL, 1, NULL } },
-	  false },
-	{ "a life that is not the chain's",
-	  N,
-	  400,
-	  1,
-	  ODD,
-	  0,
-	  false,
-	  { { 1, 380, NULL, NULL, 200, NULL } },
-	  false },
-	{ "a block came between",
-	  N,
-	  60,
-	  1,
-	  0,
-	  1,
-	  false,
-	  { { 1, 50, NULL, NULL, 1, NULL } },
-	  false },
-	{ "the regtest life without regtest's word",
-	  N,
-	  60,
-	  1,
-	  ODD,
-	  0,
-	  false,
-	  { { 1, 50, NULL, NULL, -35970, NULL } },
-	  true },
-	{ "the newest first",
-	  N,
-	  60,
-	  1,
-	  ODD,
-	  0,
-	  false,
-	  { { 2, 51, NULL, NULL, 0, NULL }, { 1, 50, NULL, NULL, 0, NULL } },
-	  false },
-	{ "beyond the tip", N, 50, 1, ODD, 0, false, { { 1, 51, NULL, NULL, 0, NULL } }, false },
-	{ "a value is missing",
-	  N,
-	  60,
-	  1,
-	  ODD,
-	  0,
-	  false,
-	  { { 1, 50, NULL, LEFT_OUT, 0, NULL } },
-	  false },
-	{ "a value is missing in an earlier life",
-	  N,
-	  85,
-	  2,
-	  0,
-	  2,
-	  false,
-	  { { 1, 50, NULL, LEFT_OUT, 0, NULL }, { 2, 80, NULL, NULL, 0, NULL } },
-	  false },
-	{ "empty", N, 60, 1, ODD, 0, false, { { 0, 0, NULL, NULL, 0, NULL } }, false },
+	{ "registered", N, 60, 1, KNOWN, 1, "1@50", false },
+	{ "updated in its last block", N, 85, 2, KNOWN, 1, "1@50 2@79", false },
+	{ "taken again as soon as may be", N, 85, 2, KNOWN, 2, "1@50 2@80", false },
+	{ "the life of the main net", N, 40000, 2, KNOWN, 1, "1@50 2@36049", true },
+	{ "taken again on the main net", N, 40000, 2, KNOWN, 2, "1@50 2@36050", true },
+	{ "the record, 163 to 166", N, 166, 4, REVOKED, 1, "1@163 2@164 3@165r 4@166", false },
+	{ "the same at 219", N, 219, 5, KNOWN, 5, "1@163 2@164 3@165r 4@166 5@219", false },
+	{ "two in one block", N, 60, 2, REVOKED, 1, "1@50r 2@50", false },
+	{ "shown is of an earlier life", N, 85, 1, ODD, 0, "1@50 2@80", false },
+	{ "expired since", N, 80, 1, OVER, 0, "1@50", false },
+	{ "expired since, and revoked", N, 80, 1, REVOKED, 1, "1@50r", false },
+	{ "another name", N, 60, 1, ODD, 0, "1@50b", false },
+	{ "one of another name", N, 60, 1, ODD, 0, "1@50 2@51b", false },
+	{ "a number that the others deny", N, 60, 1, ODD, 0, "1@50 2@51+1", false },
+	{ "a life that is not the chain's", N, 400, 1, ODD, 0, "1@380+200", false },
+	{ "a block came between", N, 60, 1, KNOWN, 1, "1@50+1", false },
+	{ "regtest's life without its word", N, 60, 1, ODD, 0, "1@50+-35970", true },
+	{ "the newest first", N, 60, 1, ODD, 0, "2@51 1@50", false },
+	{ "beyond the tip", N, 50, 1, ODD, 0, "1@51", false },
+	{ "a value is missing", N, 60, 1, ODD, 0, "1@50-", false },
+	{ "a value is missing in an earlier life", N, 85, 2, KNOWN, 2, "1@50- 2@80", false },
+	{ "empty", N, 60, 1, ODD, 0, "", false },
 };
 
 static const struct config_node nodes[CHAINS] = {
@@ -475,30 +111,82 @@ static const struct dialect_question questions[CHAINS] = {
 	[N] = { &nodes[N], ID, &name, 1, 7 },
 };
 
+/** An operation of a list. */
+struct operation {
+	int txid;
+	long height, off;
+	const char *operation, *value, *name; /* value NULL: none */
+};
+
+static void take_letter(struct operation *at, char letter)
+{
+	static const struct {
+		char letter;
+		const char *operation, *value, *name;
+	} letters[] = {
+		{ 'N', "name_new", NULL, NULL },
+		{ 'D', "name_delete", NULL, NULL },
+		{ 'F', "name_firstupdate", NULL, NULL },
+		{ 'X', "Name_new", NULL, NULL },
+		{ 'r', NULL, REVOKE, NULL },
+		{ 'w', NULL, "x|status=revoked!", NULL },
+		{ 's', NULL, "status=revoked", NULL },
+		{ 'a', NULL, "a=status=revoked", NULL },
+		{ 'b', NULL, NULL, "iot/b" },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(letters); i++) {
+		if (letters[i].letter != letter)
+			continue;
+		at->operation = letters[i].operation != NULL ? letters[i].operation : at->operation;
+		at->value = letters[i].value != NULL ? letters[i].value : at->value;
+		at->name = letters[i].name != NULL ? letters[i].name : at->name;
+		return;
+	}
+	assert_int_equal(letter, '-');
+	at->value = NULL;
+}
+
+/** The next operation of a list; false at its end. */
+static bool next_operation(const char **list, struct operation *at)
+{
+	const char *text = *list + strspn(*list, " ");
+	char *end = NULL;
+	*at = (struct operation){ .operation = "name_update", .value = VALUE, .name = name };
+	if (*text == '\0')
+		return false;
+	at->txid = text[0] - '0';
+	at->height = strtol(text + 2, &end, 10);
+	while (*end != '\0' && *end != ' ' && *end != '+')
+		take_letter(at, *end++);
+	if (*end == '+')
+		at->off = strtol(end + 1, &end, 10);
+	*list = end;
+	return true;
+}
+
 static void put_operation(struct buf *buf, const struct row *row, const struct operation *at)
 {
 	(void)buf_printf(buf, "{\"txid\":\"%064d\",\"height\":%ld", at->txid, at->height);
-	const char *value = at->value == NULL ? VALUE : at->value;
-	if (value[0] != '\0')
-		(void)buf_printf(buf, ",\"value\":\"%s\"", value);
+	if (at->value != NULL)
+		(void)buf_printf(buf, ",\"value\":\"%s\"", at->value);
 	if (row->chain == E) {
-		(void)buf_printf(buf, ",\"time\":1795333000,\"operation\":\"%s\"}",
-				 at->operation != NULL ? at->operation : "name_update");
+		(void)buf_printf(buf, ",\"time\":1795333000,\"operation\":\"%s\"}", at->operation);
 		return;
 	}
 	const long left = at->height + (row->mainnet ? 36000 : 30) - row->tip + at->off;
-	(void)buf_printf(buf, ",\"name\":\"%s\",\"expires_in\":%ld,\"expired\":%s}",
-			 at->name != NULL ? at->name : name, left, left <= 0 ? "true" : "false");
+	(void)buf_printf(buf, ",\"name\":\"%s\",\"expires_in\":%ld,\"expired\":%s}", at->name, left,
+			 left <= 0 ? "true" : "false");
 }
 
 static void build(struct buf *buf, const struct row *row)
 {
+	const char *list = row->list;
+	struct operation at;
 	buf_clear(buf);
 	(void)buf_puts(buf, "[{\"result\":[");
-	for (const struct operation *at = row->list; at->txid != 0; at++) {
-		if (at != row->list)
-			(void)buf_putc(buf, ',');
-		put_operation(buf, row, at);
+	for (bool first = true; next_operation(&list, &at); first = false) {
+		(void)buf_puts(buf, first ? "" : ",");
+		put_operation(buf, row, &at);
 	}
 	(void)buf_printf(buf,
 			 "],\"id\":\"" ID "-0\"},{\"result\":{\"chain\":\"%s\",\"blocks\":%ld,"
@@ -536,9 +224,11 @@ static struct dialect_life life_of(int chain, int asked, const char *body, size_
 
 static long height_of(const struct row *row, int txid)
 {
-	for (const struct operation *at = row->list; at->txid != 0; at++) {
-		if (at->txid == txid)
-			return at->height;
+	const char *list = row->list;
+	struct operation at;
+	while (next_operation(&list, &at)) {
+		if (at.txid == txid)
+			return at.height;
 	}
 	return 0;
 }
@@ -546,6 +236,12 @@ static long height_of(const struct row *row, int txid)
 static void lives(void **state)
 {
 	(void)state;
+	static const enum iotpki_outcome outcomes[] = {
+		[KNOWN] = IOTPKI_OUTCOME_REGISTERED,
+		[REVOKED] = IOTPKI_OUTCOME_REGISTERED,
+		[ODD] = IOTPKI_OUTCOME_MALFORMED,
+		[OVER] = IOTPKI_OUTCOME_EXPIRED,
+	};
 	CLEANUP(buf_done) struct buf buf = BUF_INIT(64 * 1024);
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		const struct row *row = &rows[i];
@@ -553,16 +249,13 @@ static void lives(void **state)
 		build(&buf, row);
 		const struct dialect_life life =
 			life_of(row->chain, row->asked, buf_text(&buf), buf.len);
-		const enum iotpki_outcome want = row->outcome != 0
-							 ? (enum iotpki_outcome)row->outcome
-							 : IOTPKI_OUTCOME_REGISTERED;
 		txid_of(row->registration, registration);
-		if (life.outcome != want || life.revoked != row->revoked ||
+		if (life.outcome != outcomes[row->want] || life.revoked != (row->want == REVOKED) ||
 		    memcmp(life.registration, registration, sizeof(registration)) != 0)
 			fail_msg("row %zu: %s: outcome %d, by %d, revoked %d", i, row->what,
 				 (int)life.outcome, life.registration[IOTPKI_SHA256_LEN - 1],
 				 life.revoked);
-		if (want == IOTPKI_OUTCOME_REGISTERED)
+		if (life.outcome == IOTPKI_OUTCOME_REGISTERED)
 			assert_int_equal(life.height, height_of(row, row->asked));
 	}
 }
@@ -575,7 +268,7 @@ static void cut_and_altered(void **state)
 	static const char bytes[] = "\0\"{}[],:0x\xff ";
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		const struct row *row = &rows[i];
-		if (!row->revoked)
+		if (row->want != REVOKED)
 			continue;
 		build(&buf, row);
 		for (size_t at = 0; at < buf.len; at++) {
@@ -675,6 +368,11 @@ static void not_for_iotpki(void **state)
 
 /* ---- folding in ---- */
 
+/* clang-format off */
+#define KNOWN_AT(at) { .outcome = IOTPKI_OUTCOME_REGISTERED, .height = (at) }
+#define REVOKED_AT(at) { .outcome = IOTPKI_OUTCOME_REGISTERED, .height = (at), .revoked = true }
+/* clang-format on */
+
 static void folding(void **state)
 {
 	(void)state;
@@ -687,96 +385,23 @@ static void folding(void **state)
 		enum iotpki_outcome want;
 		bool fits, hint;
 	} folds[] = {
-		{ "known",
-		  E,
-		  1,
-		  { .outcome = IOTPKI_OUTCOME_REGISTERED, .height = 50 },
-		  0,
-		  50,
-		  IOTPKI_OUTCOME_REGISTERED,
-		  true,
+		{ "known", E, 1, KNOWN_AT(50), 0, 50, IOTPKI_OUTCOME_REGISTERED, true, false },
+		{ "0 is 1", E, 0, KNOWN_AT(50), 0, 50, IOTPKI_OUTCOME_REGISTERED, true, false },
+		{ "too new", E, 2, KNOWN_AT(50), 0, 50, IOTPKI_OUTCOME_NOT_READY, false, true },
+		{ "old enough", E, 2, KNOWN_AT(50), 0, 51, IOTPKI_OUTCOME_REGISTERED, false,
 		  false },
-		{ "0 is 1",
-		  E,
-		  0,
-		  { .outcome = IOTPKI_OUTCOME_REGISTERED, .height = 50 },
-		  0,
-		  50,
-		  IOTPKI_OUTCOME_REGISTERED,
-		  true,
-		  false },
-		{ "too new",
-		  E,
-		  2,
-		  { .outcome = IOTPKI_OUTCOME_REGISTERED, .height = 50 },
-		  0,
-		  50,
-		  IOTPKI_OUTCOME_NOT_READY,
-		  false,
+		{ "old enough for ever", E, 2, KNOWN_AT(50), 0, 152, IOTPKI_OUTCOME_REGISTERED,
+		  true, false },
+		{ "above the tip", E, 1, KNOWN_AT(51), 0, 50, IOTPKI_OUTCOME_NOT_READY, true,
 		  true },
-		{ "old enough",
-		  E,
-		  2,
-		  { .outcome = IOTPKI_OUTCOME_REGISTERED, .height = 50 },
-		  0,
-		  51,
-		  IOTPKI_OUTCOME_REGISTERED,
-		  false,
+		{ "too new, but revoked", E, 6, REVOKED_AT(50), 0, 50, IOTPKI_OUTCOME_REVOKED,
+		  false, false },
+		{ "same height", N, 1, KNOWN_AT(50), 50, 60, IOTPKI_OUTCOME_REGISTERED, true,
 		  false },
-		{ "old enough for ever",
-		  E,
-		  2,
-		  { .outcome = IOTPKI_OUTCOME_REGISTERED, .height = 50 },
-		  0,
-		  152,
-		  IOTPKI_OUTCOME_REGISTERED,
-		  true,
+		{ "another height", N, 1, KNOWN_AT(50), 51, 60, IOTPKI_OUTCOME_MALFORMED, false,
 		  false },
-		{ "above the tip",
-		  E,
-		  1,
-		  { .outcome = IOTPKI_OUTCOME_REGISTERED, .height = 51 },
-		  0,
-		  50,
-		  IOTPKI_OUTCOME_NOT_READY,
-		  true,
-		  true },
-		{ "too new, but revoked",
-		  E,
-		  6,
-		  { .outcome = IOTPKI_OUTCOME_REGISTERED, .height = 50, .revoked = true },
-		  0,
-		  50,
-		  IOTPKI_OUTCOME_REVOKED,
-		  false,
-		  false },
-		{ "same height",
-		  N,
-		  1,
-		  { .outcome = IOTPKI_OUTCOME_REGISTERED, .height = 50 },
-		  50,
-		  60,
-		  IOTPKI_OUTCOME_REGISTERED,
-		  true,
-		  false },
-		{ "another height",
-		  N,
-		  1,
-		  { .outcome = IOTPKI_OUTCOME_REGISTERED, .height = 50 },
-		  51,
-		  60,
-		  IOTPKI_OUTCOME_MALFORMED,
-		  false,
-		  false },
-		{ "another height, revoked",
-		  N,
-		  1,
-		  { .outcome = IOTPKI_OUTCOME_REGISTERED, .height = 50, .revoked = true },
-		  51,
-		  60,
-		  IOTPKI_OUTCOME_MALFORMED,
-		  false,
-		  false },
+		{ "another height, revoked", N, 1, REVOKED_AT(50), 51, 60, IOTPKI_OUTCOME_MALFORMED,
+		  false, false },
 		{ "not ready",
 		  E,
 		  1,

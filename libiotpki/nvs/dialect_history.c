@@ -126,8 +126,7 @@ static bool step(struct walk *walk, const struct json_t *element, struct dialect
 		walk->found = false;
 		walk->unread = false;
 	}
-	if (walk->begun)
-		add(walk, life);
+	add(walk, life); /* before any beginning it is of a life that nobody asks for */
 	walk->before = walk->entry;
 	return true;
 }

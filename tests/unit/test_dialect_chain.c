@@ -409,6 +409,8 @@ static void batches(void **state)
 		  REVOKED, false },
 		{ "J09 names exchanged", "[" UNKNOWN "-1\"}," GONE "-0\"}," TIP_OF "-2\"}]",
 		  MALFORMED, UNREGISTERED, false },
+		{ "J09 an index with a zero", "[" UNKNOWN "-00\"}," GONE "-1\"}," TIP_OF "-2\"}]",
+		  MALFORMED, MALFORMED, true },
 		{ "one missing", "[" UNKNOWN "-0\"}," TIP_OF "-2\"}]", MALFORMED, MALFORMED, true },
 		{ "tip missing", "[" UNKNOWN "-0\"}," GONE "-1\"}]", MALFORMED, MALFORMED, true },
 		{ "one twice", "[" UNKNOWN "-0\"}," UNKNOWN "-0\"}," TIP_OF "-2\"}]", MALFORMED,

@@ -145,6 +145,21 @@ static bool send_answer(const struct wire *wire, const struct fake_script *scrip
 
 /* ---- connections ---- */
 
+static const struct fake_script *script_of(struct fake_node *node)
+{
+	pthread_mutex_lock(&node->lock);
+	const struct fake_script *script = node->script;
+	pthread_mutex_unlock(&node->lock);
+	return script;
+}
+
+void fake_node_change(struct fake_node *node, const struct fake_script *script)
+{
+	pthread_mutex_lock(&node->lock);
+	node->script = script;
+	pthread_mutex_unlock(&node->lock);
+}
+
 static void reset_on_close(int fd)
 {
 	const struct linger linger = { .l_onoff = 1, .l_linger = 0 };
@@ -172,9 +187,9 @@ static void end_answer(const struct wire *wire, const struct fake_script *script
 
 static void serve(struct fake_node *node, const struct wire *wire)
 {
-	const struct fake_script *script = node->script;
 	AUTO_FREE char *request = malloc(REQUEST_MAX);
 	while (request != NULL && read_request(wire, request)) {
+		const struct fake_script *script = script_of(node);
 		pthread_mutex_lock(&node->lock);
 		node->requests++;
 		memcpy(node->last, request, strlen(request) + 1);
@@ -205,14 +220,15 @@ static void *run_connection(void *context)
 	struct connection *connection = context;
 	struct fake_node *node = connection->node;
 	const struct wire plain = { connection->fd, NULL };
-	const enum fake_start start = node->script->start;
+	const struct fake_script *script = script_of(node);
+	const enum fake_start start = script->start;
 	if (start == FAKE_RESET_AT_ONCE)
 		reset_on_close(plain.fd);
 	if (start == FAKE_TALK_FIRST)
-		(void)wire_write(&plain, node->script->head, strlen(node->script->head));
+		(void)wire_write(&plain, script->head, strlen(script->head));
 	if (start == FAKE_SILENT || start == FAKE_TALK_FIRST)
 		wait_for_client(&plain);
-	else if (start == FAKE_SERVE && node->script->tls == FAKE_HTTP)
+	else if (start == FAKE_SERVE && script->tls == FAKE_HTTP)
 		serve(node, &plain);
 	else if (start == FAKE_SERVE)
 		serve_tls(node, plain.fd);

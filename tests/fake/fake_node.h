@@ -68,6 +68,8 @@ struct fake_node;
 
 /** Listens on a free port. NULL: it could not. The script must outlive the node. */
 struct fake_node *fake_node_start(const struct fake_script *script);
+/** Another script from the next connection or request on; TLS stays as it was. Must outlive the node too. */
+void fake_node_change(struct fake_node *node, const struct fake_script *script);
 /** Ends its connections and threads. */
 void fake_node_stop(struct fake_node *node);
 

@@ -23,6 +23,8 @@ struct scene {
 	struct fake_script scripts[NODES];
 	struct fake_node *nodes[NODES];
 	struct nvs *nvs;
+	struct fake_script waits;
+	int gate[2]; /* 0: none */
 };
 
 struct heard {
@@ -67,8 +69,12 @@ static int close_scene(void **state)
 {
 	struct scene *scene = *state;
 	nvs_free(scene->nvs);
+	if (scene->gate[1] > 0)
+		(void)close(scene->gate[1]);
 	for (size_t i = 0; i < NODES; i++)
 		fake_node_stop(scene->nodes[i]);
+	if (scene->gate[0] > 0)
+		(void)close(scene->gate[0]);
 	return 0;
 }
 
@@ -145,7 +151,8 @@ static void answer_of_a_probe_is_read(void **state)
 	assert_int_equal(heard.calls, 3);
 
 	/* It is back, and knows of a revocation. */
-	scene->scripts[2] = (struct fake_script){ .body = FAKE_REVOKED };
+	static const struct fake_script revoked = { .body = FAKE_REVOKED };
+	fake_node_change(scene->nodes[2], &revoked);
 	advance(scene, HEALTH_PAUSE_MAX_MS);
 	ask(scene, &heard);
 	until_calls(scene, &heard, 3);
@@ -179,9 +186,11 @@ static void asked_after_all(void **state)
 	struct scene *scene = *state;
 	struct heard heard;
 	first_time(scene);
-	scene->scripts[2] = (struct fake_script){ 0 };
-	scene->scripts[1].head = FAKE_HEAD("503 Service Unavailable");
-	scene->scripts[1].body = "";
+	static const struct fake_script good = { 0 };
+	static const struct fake_script busy = { .head = FAKE_HEAD("503 Service Unavailable"),
+						 .body = "" };
+	fake_node_change(scene->nodes[2], &good);
+	fake_node_change(scene->nodes[1], &busy);
 	ask(scene, &heard);
 	until_calls(scene, &heard, 3);
 	assert_int_equal(heard.last_calls, 1);
@@ -195,11 +204,12 @@ static void asked_after_a_while(void **state)
 {
 	struct scene *scene = *state;
 	struct heard heard;
-	int gate[2];
+	static const struct fake_script good = { 0 };
 	first_time(scene);
-	scene->scripts[2] = (struct fake_script){ 0 };
-	assert_int_equal(pipe(gate), 0);
-	scene->scripts[1].gate = gate[0];
+	assert_int_equal(pipe(scene->gate), 0);
+	scene->waits = (struct fake_script){ .gate = scene->gate[0] };
+	fake_node_change(scene->nodes[2], &good);
+	fake_node_change(scene->nodes[1], &scene->waits);
 	ask(scene, &heard);
 	until_calls(scene, &heard, 1);
 	assert_int_equal(heard.outcomes[0], IOTPKI_OUTCOME_REGISTERED);
@@ -209,8 +219,6 @@ static void asked_after_a_while(void **state)
 	assert_int_equal(heard.outcomes[1], IOTPKI_OUTCOME_PENDING);
 	assert_int_equal(heard.outcomes[2], IOTPKI_OUTCOME_REGISTERED);
 	nvs_cancel(scene->nvs, heard.question);
-	(void)close(gate[1]);
-	(void)close(gate[0]);
 }
 
 /* Fewer than n are left: asked and waited for as if nothing were remembered. */

@@ -161,20 +161,20 @@ canary_is_found() {
 farm_install
 chain_start
 as_owner dm init --bnode "$NODE_URL" --type "$TYPE" --credentials "$ADMIN/secret" > "$FARM/owner.log" 2>&1 || { cat "$FARM/owner.log" >&2; fail "dm init"; }
-for who in alice bob carol dave erin; do person "$who"; done
-for who in alice bob carol dave; do register "$who"; done
+for who in alice bob carol dave erin frank; do person "$who"; done
+for who in alice bob carol dave frank; do register "$who"; done
 register erin 12h
-registered_now alice bob carol dave erin
-ok "five names are registered on the fake $TYPE"
+registered_now alice bob carol dave erin frank
+ok "six names are registered on the fake $TYPE"
 
-device_configure alice bob carol dave erin
+device_configure alice bob carol dave erin frank
 agent_start
 pam_ours
 sshd_start
-for who in alice bob carol dave erin; do admitted "$who"; done
+for who in alice bob carol dave erin frank; do admitted "$who"; done
 no_canary
 canary_is_found
-ok "all five log in"
+ok "all six log in"
 
 revoke bob
 between "bob's revocation waits for its block: still admitted" admitted bob
@@ -190,16 +190,26 @@ between "carol's revocation was followed by an update without it, and the agent 
 	refused revoked carol
 
 if [ "$TYPE" = emercoin ]; then
+	registered_again() { # WHO VALUE, with the wallet itself: the owner's tool knows that the name is its own
+		rpc name_new "[\"$(nvs_name "$1")\",\"$2\",100]"
+		mine 1
+	}
 	was=$(value dave)
 	rpc name_delete "[\"$(nvs_name dave)\"]"
 	mine 1
 	between "dave's name is deleted: refused, revoked" refused revoked dave
-	rpc name_new "[\"$(nvs_name dave)\",\"$was\",100]"
-	mine 1
-	between "deleted, and registered again with the same value: refused, re-registered" refused re-registered dave
-	# With a fresh state there is only the pin on the list to tell it by.
+	registered_again dave "$was"
+	between "registered again with the same value: who saw the deletion remembers it: refused, revoked" refused revoked dave
+	# Nothing but the registration on the list tells it now.
 	fresh_agent
 	between "the same to an agent that knows nothing of before: refused, re-registered" refused re-registered dave
+
+	was=$(value frank)
+	rpc name_delete "[\"$(nvs_name frank)\"]"
+	mine 1
+	registered_again frank "$was"
+	between "deleted, and registered again with the same value before anybody looked: refused, re-registered" \
+		refused re-registered frank
 fi
 
 if [ "$TYPE" = namecoin ]; then mine $((LIFE - 8)); keep_alive; mine 9; else mine "$LIFE"; fi
@@ -231,6 +241,17 @@ rpc fake_restart
 [ "$old" != "$(< "$CHAIN/.cookie")" ] || fail "the node made no new cookie"
 between "the node restarted with a new cookie: admitted" true
 spoils "the node refuses the password: unavailable, too-few-answers" too-few-answers unauthorized true false
+
+# A height is believed when answers of two different seconds have it.
+admitted alice
+since=$(date +%s)
+while [ "$(date +%s)" -le $((since + 1)) ]; do sleep 0.1; done
+admitted alice
+rpc fake_rollback '[20]'
+refused stale alice
+grep -q 'event=rolled-back node=chain' "$LOG" || fail "the log does not name the node that rolled back"
+mine 20
+between "the node lost twenty blocks: unavailable, stale, and named; when it has them again: admitted" true
 
 agent_stop
 rpc fake_get

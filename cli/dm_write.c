@@ -187,9 +187,9 @@ static enum cli_exit send_all(struct job *job)
 	const enum cli_exit chains =
 		dm_run_chains(cli, &job->dm, &job->manager, job->name,
 			      !cli_flag(job->arguments, "no-wait"), &job->report);
-	/* What kept a network out of the plan keeps it out of the report's "done". */
+	/* A network that was never begun with this is not done with it. */
 	for (size_t i = 0; i < job->report.chain_count && i < plan.chain_count; i++)
-		if (job->report.chain[i].progress.value[0] == '\0')
+		if (plan.chain[i].problem != ONCHAIN_OK && !plan.chain[i].wanted)
 			job->report.chain[i].problem = plan.chain[i].problem;
 	if (chains != CLI_OK && chains != CLI_INTERRUPTED)
 		return chains;

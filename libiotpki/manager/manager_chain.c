@@ -151,7 +151,8 @@ static void plan_one(const struct manager *manager, const char *name,
 		chain->problem = onchain_want(&chain->progress, wallet.type, wish, &seen, now_s,
 					      &chain->resumed);
 	chain->wanted = chain->problem == ONCHAIN_OK;
-	if (chain->problem != ONCHAIN_OK && wish->op == ONCHAIN_REVOKE && !looked) {
+	/* It is wanted whatever is in the way now: a value can be made shorter, a node can come back. */
+	if (wish->op == ONCHAIN_REVOKE && (!looked || chain->problem == ONCHAIN_TOO_LONG)) {
 		onchain_want_revocation_blind(&chain->progress, wallet.type);
 		chain->wanted = true;
 	}

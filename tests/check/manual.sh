@@ -42,6 +42,9 @@ for option in --config --socket --json -q -v -h --help --version; do has iotpki.
 for code in 0 1 2 3 4 5 6 7 8 9 10; do
 	grep -qE "^[|] +$code\$|^[|]\[ $code\$" "$man/iotpki.1.scd" || miss "$man/iotpki.1.scd: no exit status $code"
 done
+for code in 20 21 22 23 24 25 26 27 130; do
+	grep -qF "*$code*" "$man/iotpki-dm.1.scd" || miss "$man/iotpki-dm.1.scd: no exit status $code"
+done
 
 # The two daemons.
 for option in $("$agent" --help | options_of); do has iotpki-agent.8 "$option" "iotpki-agent --help"; done

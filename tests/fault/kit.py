@@ -1,11 +1,12 @@
 """What the tests of this folder share: a B-node, strace with one fault, the points where faults can be put."""
-import os, re, select, shutil, signal, subprocess, tempfile
+import base64, json, os, re, select, shutil, signal, subprocess, tempfile, urllib.request
 from concurrent.futures import ThreadPoolExecutor
 
 BUILD = os.environ["BUILD"]
 IOTPKI = os.path.join(BUILD, "cli", "iotpki")
 BNODE = os.path.join(BUILD, "bnode", "iotpki-bnode")
 AGENT = os.path.join(BUILD, "agent", "iotpki-agent")
+FAKE_CHAIN = os.path.join(BUILD, "tests", "fake", "fake-chain")
 HELPER = os.path.join(BUILD, "sshd_plugin", "iotpki-authorized-keys")
 
 # Between two calls that change something the disk is the same, so a kill before each of these shows
@@ -87,6 +88,38 @@ class Node:
             self.process.kill()
             raise AssertionError(f"the node did not start: {self.process.communicate()[1]}")
         self.url, self.pin = (word.split("=", 1)[1] for word in line.split())
+
+    def stop(self):
+        self.process.terminate()
+        self.process.communicate()
+
+
+class Chain:
+    """A fake Namecoin Core or Emercoin Core, with its wallet."""
+
+    def __init__(self, kind, folder):
+        self.kind, self.cookie = kind, os.path.join(folder, "cookie")
+        ready, told = os.pipe()
+        self.process = subprocess.Popen([FAKE_CHAIN, "--type", kind, "--cookie", self.cookie, "--ready-fd", str(told)],
+                                        pass_fds=[told], stdin=subprocess.DEVNULL)
+        os.close(told)
+        with os.fdopen(ready) as lines:
+            line = lines.readline() if select.select([ready], [], [], 30)[0] else ""
+        assert line.startswith("url="), "the fake node did not start"
+        self.url = line.split()[0][4:]
+        with open(self.cookie) as f:
+            self.opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+            self.login = "Basic " + base64.b64encode(f.read().strip().encode()).decode()
+
+    def call(self, method, *params):
+        request = urllib.request.Request(self.url, json.dumps({"id": 1, "method": method, "params": params}).encode(),
+                                         {"Authorization": self.login, "Content-Type": "application/json"})
+        with self.opener.open(request, timeout=30) as answer:
+            return json.load(answer)["result"]
+
+    def sent(self):
+        methods = self.call("fake_get")["methods"]
+        return {m: methods.get(m, 0) for m in ("name_new", "name_firstupdate", "name_update", "name_delete")}
 
     def stop(self):
         self.process.terminate()

@@ -149,7 +149,8 @@ static bool take_value(struct onchain_progress *progress, const char *text, size
 
 static bool take_address(struct onchain_progress *progress, const char *text, size_t len)
 {
-	return take_text(text, len, progress->address, sizeof(progress->address));
+	return memchr(text, ' ', len) == NULL &&
+	       take_text(text, len, progress->address, sizeof(progress->address));
 }
 
 static bool take_salt(struct onchain_progress *progress, const char *text, size_t len)

@@ -311,9 +311,11 @@ static void refresh_asks_once_for_all(void **state)
 						  .judge = hear,
 						  .context = &stage };
 	assert_int_equal(questions_new(&asking, &questions), IOTPKI_OK);
-	const struct refresh_options refreshing = {
-		{ lists, &clock.clock, NULL }, random_system(), { ask, cancel, &stage }, questions, &known
-	};
+	const struct refresh_options refreshing = { { lists, &clock.clock, NULL },
+						    random_system(),
+						    { ask, cancel, &stage },
+						    questions,
+						    &known };
 	assert_int_equal(refresh_new(&refreshing, &refresh), IOTPKI_OK);
 	/* Not at once, but within half a minute and the jitter. */
 	assert_in_range(refresh_work(refresh), 1, 330 * 1000);

@@ -80,6 +80,16 @@ static bool judge(void *context, const struct questions_view *view, bool waited)
 	return authorize_judge(agent->authorize, view, waited);
 }
 
+/* A node that rests is needed where one of the others rolled back, or is of the past. */
+static int64_t mark(void *context, struct iotpki_answer *answers, size_t count)
+{
+	const struct agent *agent = context;
+	const struct state *state = keep_state(agent->keep);
+	for (size_t i = 0; i < count; i++)
+		answers[i].rolled_back = state_is_rolled_back(state, i, &answers[i]);
+	return state_time_floor(state);
+}
+
 static struct questions_options questions_options(const struct agent *agent, struct nvs *nvs)
 {
 	const struct config *config = lists_config(agent->lists);
@@ -127,6 +137,7 @@ static enum iotpki_err renew_nodes(struct agent *agent)
 				      agent->options.random, &nvs);
 	if (err != IOTPKI_OK)
 		return err;
+	nvs_set_mark(nvs, mark, agent);
 	const struct questions_options options = questions_options(agent, nvs);
 	err = questions_configure(agent->questions, &options);
 	const struct refresh_nvs many = refresh_nvs(nvs);
@@ -425,6 +436,8 @@ static enum iotpki_err open_parts(struct agent *agent)
 					   agent->options.state_dir };
 	if (err == IOTPKI_OK)
 		err = keep_new(&keep, &agent->keep);
+	if (err == IOTPKI_OK)
+		nvs_set_mark(agent->nvs, mark, agent);
 	if (err != IOTPKI_OK)
 		return err;
 	const struct authorize_options authorize = { .lists = agent->lists,

@@ -210,6 +210,25 @@ static enum iotpki_err ask_planned(struct nvs_question *question)
 	return err;
 }
 
+/** Whether nothing about a name is open for want of a resting node, by what the caller knows too. */
+static bool is_clear(struct nvs_question *question, size_t name)
+{
+	const struct nvs *nvs = question->nvs;
+	struct iotpki_answer *answers = answers_of(question, name);
+	struct iotpki_answer marked[IOTPKI_NODES_MAX];
+	const size_t count = nvs->config.node_count;
+	int64_t now_s = nvs->clock->now_s(nvs->clock);
+	if (question->round.resting == 0)
+		return true;
+	memcpy(marked, answers, count * sizeof(*answers));
+	const int64_t floor_s = nvs->mark != NULL ? nvs->mark(nvs->mark_context, marked, count) : 0;
+	now_s = floor_s > now_s ? floor_s : now_s;
+	const bool clear = health_lift(&nvs->health, &question->round, marked, now_s);
+	for (size_t i = 0; i < count; i++)
+		answers[i].outcome = marked[i].outcome;
+	return clear;
+}
+
 /** Give the resting nodes up where the others suffice, or ask them after all. */
 static void settle(struct nvs_question *question)
 {
@@ -218,9 +237,7 @@ static void settle(struct nvs_question *question)
 		return;
 	bool clear = true;
 	for (size_t i = 0; i < question->name_count; i++)
-		if (!health_lift(&nvs->health, &question->round, answers_of(question, i),
-				 nvs->clock->now_s(nvs->clock)))
-			clear = false;
+		clear &= is_clear(question, i);
 	health_wake(&nvs->health, &question->round, clear, boottime_ms(nvs));
 	/* What could not be asked ends as MALFORMED, by health_close(). */
 	(void)!ask_planned(question);
@@ -396,6 +413,12 @@ enum iotpki_err nvs_ask_wait(struct nvs *nvs, const char *name,
 }
 
 /* ---- life ---- */
+
+void nvs_set_mark(struct nvs *nvs, nvs_mark_fn *mark, void *context)
+{
+	nvs->mark = mark;
+	nvs->mark_context = context;
+}
 
 enum iotpki_err nvs_new(const struct config *config, const struct clock *clock,
 			const struct random_source *random, struct nvs **nvs_out)

@@ -34,6 +34,14 @@ void nvs_free(struct nvs *nvs);
 void nvs_freep(struct nvs **nvs);
 
 /**
+ * What the caller judges answers by beside themselves: sets rolled_back of these, changes nothing
+ * else, and returns the floor of time, 0: none.
+ */
+typedef int64_t nvs_mark_fn(void *context, struct iotpki_answer *answers, size_t count);
+/** Without it memory may give a node up (health.h) that only the caller knows to be needed. */
+void nvs_set_mark(struct nvs *nvs, nvs_mark_fn *mark, void *context);
+
+/**
  * Called after each node's answer; deadline is true exactly once, in the last call: all have
  * answered (it comes with the last answer), or the time is over and what was PENDING became
  * UNREACHABLE. A node that did not answer lately may be UNREACHABLE in an earlier call already, and

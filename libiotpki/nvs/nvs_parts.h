@@ -9,6 +9,8 @@ struct nvs {
 	const struct clock *clock;
 	struct transport *transport;
 	struct health health;
+	nvs_mark_fn *mark; /* NULL: none */
+	void *mark_context;
 	struct lives *lives;
 	struct credentials credentials[IOTPKI_NODES_MAX];
 	struct ask_client client; /* of the above */

@@ -159,7 +159,7 @@ static void side_by_side(void **state)
 
 /* ---- what is clear ---- */
 
-/* R, S registered with one record or another; O as R, its tip too old; E, V, U expired, revoked, unregistered; N not
+/* R, S registered with one record or another; O as R, its tip too old; B as R, but the node rolled back; E, V, U expired, revoked, unregistered; N not
  * ready; M malformed; X unreachable; . pending */
 static struct iotpki_answer answer_of(char letter)
 {
@@ -168,11 +168,11 @@ static struct iotpki_answer answer_of(char letter)
 		enum iotpki_outcome outcome;
 	} rows[] = {
 		{ 'R', IOTPKI_OUTCOME_REGISTERED },   { 'S', IOTPKI_OUTCOME_REGISTERED },
-		{ 'O', IOTPKI_OUTCOME_REGISTERED },   { 'E', IOTPKI_OUTCOME_EXPIRED },
-		{ 'V', IOTPKI_OUTCOME_REVOKED },      { 'U', IOTPKI_OUTCOME_UNREGISTERED },
-		{ 'N', IOTPKI_OUTCOME_NOT_READY },    { 'M', IOTPKI_OUTCOME_MALFORMED },
-		{ 'X', IOTPKI_OUTCOME_UNREACHABLE },  { '.', IOTPKI_OUTCOME_PENDING },
-		{ 'A', IOTPKI_OUTCOME_UNAUTHORIZED },
+		{ 'O', IOTPKI_OUTCOME_REGISTERED },   { 'B', IOTPKI_OUTCOME_REGISTERED },
+		{ 'E', IOTPKI_OUTCOME_EXPIRED },      { 'V', IOTPKI_OUTCOME_REVOKED },
+		{ 'U', IOTPKI_OUTCOME_UNREGISTERED }, { 'N', IOTPKI_OUTCOME_NOT_READY },
+		{ 'M', IOTPKI_OUTCOME_MALFORMED },    { 'X', IOTPKI_OUTCOME_UNREACHABLE },
+		{ '.', IOTPKI_OUTCOME_PENDING },      { 'A', IOTPKI_OUTCOME_UNAUTHORIZED },
 	};
 	struct iotpki_answer answer = {
 		.tip_s = now_s, .max_tip_age_s = 3600, .ends_s = now_s + 1000, .asked_s = now_s
@@ -181,6 +181,7 @@ static struct iotpki_answer answer_of(char letter)
 		if (rows[i].letter == letter)
 			answer.outcome = rows[i].outcome;
 	answer.record.sha256[0] = letter == 'S' ? 2 : 1;
+	answer.rolled_back = letter == 'B';
 	if (letter == 'O')
 		answer.tip_s = now_s - 3601;
 	return answer;
@@ -207,6 +208,7 @@ static void what_is_clear(void **state)
 		{ "they differ", "abc", 2, C, "RU.", "RU.", false },
 		{ "other records", "abc", 2, C, "RS.", "RS.", false },
 		{ "one is stale", "abc", 2, C, "RO.", "RO.", false },
+		{ "one rolled back", "abc", 2, C, "RB.", "RB.", false },
 		{ "one is not ready", "abc", 2, C, "RN.", "RN.", false },
 		{ "one is malformed", "abc", 2, C, "MU.", "MU.", false },
 		{ "none is good", "abc", 2, B | C, "A..", "A..", false },
@@ -237,8 +239,8 @@ static void what_is_clear(void **state)
 
 /* ---- against the decision ---- */
 
-static const char letters[] = "RSOEVUNMX."; /* of who answered, or has yet to */
-static const char ends[] = "RSOEVUNMX";     /* of who rests, had it been asked */
+static const char letters[] = "RSOBEVUNMX."; /* of who answered, or has yet to */
+static const char ends[] = "RSOBEVUNMX";     /* of who rests, had it been asked */
 
 struct world {
 	size_t count;

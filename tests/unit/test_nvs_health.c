@@ -199,6 +199,29 @@ static void asked_after_all(void **state)
 	assert_int_equal(heard.outcomes[2], IOTPKI_OUTCOME_REGISTERED);
 }
 
+static int64_t second_rolled_back(void *context, struct iotpki_answer *answers, size_t count)
+{
+	assert_int_equal(count, NODES);
+	answers[1].rolled_back = true;
+	return *(const int64_t *)context;
+}
+
+/* The caller knows that one of the answers counts for nothing. */
+static void asked_for_what_the_caller_knows(void **state)
+{
+	struct scene *scene = *state;
+	struct heard heard;
+	static const struct fake_script good = { 0 };
+	int64_t floor_s = 0;
+	first_time(scene);
+	fake_node_change(scene->nodes[2], &good);
+	nvs_set_mark(scene->nvs, second_rolled_back, &floor_s);
+	ask(scene, &heard);
+	until_calls(scene, &heard, 3);
+	assert_int_equal(heard.last_calls, 1);
+	assert_int_equal(heard.outcomes[2], IOTPKI_OUTCOME_REGISTERED);
+}
+
 /* Or falls silent in that moment: the resting one is asked after a while, with all its time. */
 static void asked_after_a_while(void **state)
 {
@@ -252,6 +275,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(answer_of_a_probe_is_read, open_scene, close_scene),
 		cmocka_unit_test_setup_teardown(suspend_ends_the_pause, open_scene, close_scene),
 		cmocka_unit_test_setup_teardown(asked_after_all, open_scene, close_scene),
+		cmocka_unit_test_setup_teardown(asked_for_what_the_caller_knows, open_scene,
+						close_scene),
 		cmocka_unit_test_setup_teardown(asked_after_a_while, open_scene, close_scene),
 		cmocka_unit_test_setup_teardown(all_are_needed, open_scene, close_scene),
 	};

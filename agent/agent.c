@@ -326,6 +326,7 @@ static void do_status(struct agent *agent, uint64_t id, const struct frame_reque
 	} rows[] = {
 		{ "members", (int64_t)member_count(agent) },
 		{ "bnodes", (int64_t)lists_config(agent->lists)->node_count },
+		{ "bnodes-silent", (int64_t)nvs_resting(agent->nvs) },
 		{ "generation", (int64_t)lists_generation(agent->lists) },
 		{ "admitted", (int64_t)counts.admitted },
 		{ "denied", (int64_t)counts.denied },

@@ -414,6 +414,14 @@ enum iotpki_err nvs_ask_wait(struct nvs *nvs, const char *name,
 
 /* ---- life ---- */
 
+size_t nvs_resting(const struct nvs *nvs)
+{
+	size_t count = 0;
+	for (size_t i = 0; i < nvs->config.node_count; i++)
+		count += nvs->health.nodes[i].failures > 0;
+	return count;
+}
+
 void nvs_set_mark(struct nvs *nvs, nvs_mark_fn *mark, void *context)
 {
 	nvs->mark = mark;

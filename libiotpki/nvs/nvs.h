@@ -33,6 +33,9 @@ enum iotpki_err nvs_new(const struct config *config, const struct clock *clock,
 void nvs_free(struct nvs *nvs);
 void nvs_freep(struct nvs **nvs);
 
+/** Nodes that did not answer lately and need not be waited for (health.h). */
+size_t nvs_resting(const struct nvs *nvs);
+
 /**
  * What the caller judges answers by beside themselves: sets rolled_back of these, changes nothing
  * else, and returns the floor of time, 0: none.

@@ -111,9 +111,11 @@ static void first_time(struct scene *scene)
 	until_calls(scene, &heard, 2);
 	assert_int_equal(heard.outcomes[2], IOTPKI_OUTCOME_PENDING);
 	until_connections(scene, 2, 1);
+	assert_int_equal(nvs_resting(scene->nvs), 0);
 	advance(scene, TIMEOUT_MS);
 	assert_int_equal(heard.last_calls, 1);
 	assert_int_equal(heard.outcomes[2], IOTPKI_OUTCOME_UNREACHABLE);
+	assert_int_equal(nvs_resting(scene->nvs), 1);
 }
 
 static void second_question_ends_without_it(void **state)
@@ -158,6 +160,7 @@ static void answer_of_a_probe_is_read(void **state)
 	until_calls(scene, &heard, 3);
 	assert_int_equal(heard.last_calls, 1);
 	assert_int_equal(heard.outcomes[2], IOTPKI_OUTCOME_REVOKED);
+	assert_int_equal(nvs_resting(scene->nvs), 0);
 	/* And is asked as the others are again. */
 	ask(scene, &heard);
 	until_calls(scene, &heard, 3);

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <netdb.h>
 #include <poll.h>
 #include <pthread.h>
@@ -139,6 +140,20 @@ static void dns_wait(unsigned int sleepers)
 	while (dns.sleepers != sleepers)
 		(void)pthread_cond_wait(&dns.change, &dns.lock);
 	(void)pthread_mutex_unlock(&dns.lock);
+}
+
+/* ---- threads: the linker gives us the calls (--wrap) ---- */
+
+static bool no_threads;
+
+int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
+			  void *(*function)(void *), void *context);
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
+			  void *(*function)(void *), void *context);
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
+			  void *(*function)(void *), void *context)
+{
+	return no_threads ? EAGAIN : __real_pthread_create(thread, attributes, function, context);
 }
 
 /* ---- one node ---- */
@@ -382,6 +397,25 @@ static void no_descriptor_left(void **state)
 	resolve_free(scene.resolve);
 }
 
+/* Nor is it the node's fault that no thread can be made; old addresses do without one. */
+static void no_thread_left(void **state)
+{
+	(void)state;
+	struct scene scene;
+	dns_says(0, one, 1);
+	open_scene(&scene, "https://barn.example/");
+	no_threads = true;
+	assert_int_equal(get(&scene), RESOLVE_FAILED);
+	no_threads = false;
+	assert_int_equal(get_anew(&scene), RESOLVE_PENDING);
+	await(&scene);
+	resolve_doubt(scene.resolve, 0);
+	no_threads = true;
+	assert_int_equal(get_anew(&scene), RESOLVE_READY);
+	no_threads = false;
+	resolve_free(scene.resolve);
+}
+
 static void a_thousand_addresses(void **state)
 {
 	(void)state;
@@ -581,6 +615,7 @@ int main(void)
 		cmocka_unit_test(doubt_waits_a_moment),
 		cmocka_unit_test(failures),
 		cmocka_unit_test(no_descriptor_left),
+		cmocka_unit_test(no_thread_left),
 		cmocka_unit_test(a_thousand_addresses),
 		cmocka_unit_test(questions_by_name),
 		cmocka_unit_test(name_service_asleep),

@@ -109,16 +109,16 @@ static void expect(const char *word, const char *reason)
 		fail_msg("wanted %s %s, got:\n%s", word, reason, answer);
 }
 
-/* Until no question is with any node. */
+/* Until the silent node is known as one. */
 static void await_rest(const struct scene *scene)
 {
 	const int64_t ends_us = agentkit_now_us() + PATIENCE_MS * 1000;
 	for (;;) {
 		agentkit_ask(&scene->kit, "iotpki/1 status\n", answer);
-		if (strstr(answer, "\nquestions=0\n") != NULL)
+		if (strstr(answer, "\nbnodes-silent=1\n") != NULL)
 			return;
 		if (agentkit_now_us() > ends_us)
-			fail_msg("questions without end:\n%s", answer);
+			fail_msg("never known as silent:\n%s", answer);
 		(void)poll(NULL, 0, 10);
 	}
 }

@@ -97,6 +97,8 @@ enum cli_exit dm_report_chains(struct cli *cli, const struct dm *dm, const char 
 		if (chain->problem == ONCHAIN_OK) {
 			cli_say(cli, "  %s %s: %s", node->name, node->url,
 				is_untouched(chain) ? "not there yet; dm register adds it" : words);
+			if (is_untouched(chain) && exit == CLI_OK)
+				exit = CLI_UNAVAILABLE;
 			continue;
 		}
 		const enum cli_exit one = dm_chain_fail(cli, dm, name, chain);

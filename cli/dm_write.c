@@ -223,12 +223,15 @@ static enum cli_exit run_job(struct job *job)
 		return cli_fail(cli, err, &detail);
 	if (cli_flag(job->arguments, "dry-run"))
 		return dry_run(job);
+	json_t *networks = json_array();
+	dm_show_plan(cli, &job->dm, job->name, &job->report, networks);
+	if (job->report.chain_count > 0)
+		cli_result(cli, json_pack("{s:s, s:b, s:O}", "name", job->name, "done", 0,
+					  "networks", networks));
+	json_decref(networks);
 	const enum cli_exit exit = check_plan(job);
 	if (exit != CLI_OK)
 		return exit;
-	json_t *networks = json_array();
-	dm_show_plan(cli, &job->dm, job->name, &job->report, networks);
-	json_decref(networks);
 	return may_begin(job) ? send_all(job) : CLI_USAGE;
 }
 

@@ -132,7 +132,8 @@ enum iotpki_err manager_begin(const struct manager *manager, const char *name,
 			      struct iotpki_detail *detail) MUST_CHECK;
 /**
  * Do what can be done now on every chain network; one that stands still keeps no other from going on.
- * report->chain[] is filled from the store first.
+ * report->chain[] is filled from the store first; what it held before (zero, a plan, the last round)
+ * says which did not answer, and these are tried last.
  */
 enum iotpki_err manager_advance(const struct manager *manager, const char *name,
 				struct manager_report *report,

@@ -169,6 +169,36 @@ static void plan_one(const struct manager *manager, const char *name,
 		plan_funds(&wallet, chain);
 }
 
+static bool is_known(const struct manager *manager, const char *name,
+		     const struct manager_report *plan)
+{
+	struct store_name stored;
+	for (size_t i = 0; i < plan->chain_count; i++)
+		if (plan->chain[i].wanted)
+			return true;
+	if (store_load(manager->dir, name, &stored, NULL) != IOTPKI_OK)
+		return false;
+	store_name_done(&stored);
+	return true;
+}
+
+/* Where a name never was, a revocation of it elsewhere has nothing to do. */
+static void pass_over_absent(const struct manager *manager, const char *name,
+			     struct manager_report *plan)
+{
+	if (!is_known(manager, name, plan))
+		return;
+	for (size_t i = 0; i < plan->chain_count; i++) {
+		struct manager_chain *chain = &plan->chain[i];
+		if (chain->problem != ONCHAIN_EXPIRED || chain->progress.value[0] != '\0')
+			continue;
+		onchain_want_revocation_blind(&chain->progress,
+					      manager->config->nodes[chain->node].type);
+		chain->wanted = true;
+		chain->problem = ONCHAIN_OK;
+	}
+}
+
 enum iotpki_err manager_plan(const struct manager *manager, const char *name,
 			     const struct onchain_wish *wish, struct manager_report *plan,
 			     struct iotpki_detail *detail)
@@ -176,6 +206,8 @@ enum iotpki_err manager_plan(const struct manager *manager, const char *name,
 	const enum iotpki_err err = load_chains(manager, name, plan, detail);
 	for (size_t i = 0; err == IOTPKI_OK && i < plan->chain_count; i++)
 		plan_one(manager, name, wish, &plan->chain[i]);
+	if (err == IOTPKI_OK && wish->op == ONCHAIN_REVOKE)
+		pass_over_absent(manager, name, plan);
 	return err;
 }
 
@@ -270,10 +302,17 @@ static enum iotpki_err advance(const struct manager *manager, const char *name,
 enum iotpki_err manager_advance(const struct manager *manager, const char *name,
 				struct manager_report *report, struct iotpki_detail *detail)
 {
+	bool silent[IOTPKI_NODES_MAX] = { false };
+	for (size_t i = 0; i < report->chain_count; i++)
+		silent[report->chain[i].network] = report->chain[i].problem == ONCHAIN_UNREACHABLE;
 	enum iotpki_err err = load_chains(manager, name, report, detail);
-	for (size_t i = 0; err == IOTPKI_OK && i < report->chain_count; i++)
-		if (!manager_chain_done(&report->chain[i]))
-			err = advance(manager, name, &report->chain[i], detail);
+	/* Those that did not answer last time come last: nobody shall wait for their silence. */
+	for (size_t i = 0; err == IOTPKI_OK && i < 2 * report->chain_count; i++) {
+		struct manager_chain *chain = &report->chain[i % report->chain_count];
+		const bool late = i >= report->chain_count;
+		if (silent[chain->network] == late && !manager_chain_done(chain))
+			err = advance(manager, name, chain, detail);
+	}
 	return err;
 }
 

@@ -399,6 +399,29 @@ static struct onchain_step next_change(struct onchain_progress *progress,
 	return step_of(ONCHAIN_CHANGE);
 }
 
+/* It was registered, and ran out before anybody looked again: it must not be registered anew unasked. */
+static bool has_run_out(const struct onchain_progress *progress, const struct onchain_seen *seen)
+{
+	if (progress->op != ONCHAIN_REGISTER || seen->name != ONCHAIN_NAME_EXPIRED)
+		return false;
+	if (progress->has_txid && same_txid(progress->txid, seen->txid))
+		return true;
+	if (progress->has_prev && same_txid(progress->prev, seen->txid))
+		return false;
+	return seen->mine != ONCHAIN_NOT_MINE && strcmp(progress->value, seen->value) == 0;
+}
+
+static struct onchain_step rest_expired(struct onchain_progress *progress,
+					const struct onchain_seen *seen, int64_t now_s)
+{
+	progress->stage = ONCHAIN_DONE;
+	progress->to_go = 0;
+	progress->ends_s = now_s;
+	progress->has_txid = true;
+	memcpy(progress->txid, seen->txid, sizeof(progress->txid));
+	return step_of(ONCHAIN_REST);
+}
+
 struct onchain_step onchain_next(struct onchain_progress *progress, const struct onchain_seen *seen,
 				 unsigned int confirmations, int64_t now_s)
 {
@@ -410,6 +433,8 @@ struct onchain_step onchain_next(struct onchain_progress *progress, const struct
 		return judge_depth(progress, seen, confirmations, now_s);
 	if (seen->pending)
 		return judge_pending(progress, seen, confirmations);
+	if (has_run_out(progress, seen))
+		return rest_expired(progress, seen, now_s);
 	if (progress->op == ONCHAIN_REGISTER)
 		return next_registration(progress, seen);
 	return next_change(progress, seen, confirmations);

@@ -267,7 +267,7 @@ static enum onchain_problem take_history(const struct wallet *wallet, const stru
 					     ? ONCHAIN_MINE
 					     : ONCHAIN_NOT_MINE;
 	}
-	/* A block came between the two calls: it is looked at again. */
+	/* It is not there: a block came between the two calls. */
 	return found ? ONCHAIN_OK : ONCHAIN_BROKEN;
 }
 
@@ -347,25 +347,34 @@ static enum onchain_problem find_order(const struct wallet *wallet,
 	return ONCHAIN_OK;
 }
 
-enum onchain_problem wallet_look(const struct wallet *wallet,
-				 const struct onchain_progress *progress,
-				 struct onchain_seen *seen_out)
+static enum onchain_problem look_once(const struct wallet *wallet,
+				      const struct onchain_progress *progress,
+				      struct onchain_seen *seen)
 {
-	*seen_out = (struct onchain_seen){ .order_depth = ONCHAIN_DEPTH_UNKNOWN };
+	*seen = (struct onchain_seen){ .order_depth = ONCHAIN_DEPTH_UNKNOWN };
 	uint64_t life = ONCHAIN_NAMECOIN_LIFE;
-	enum onchain_problem problem = look_tip(wallet, seen_out, &life);
+	enum onchain_problem problem = look_tip(wallet, seen, &life);
 	if (problem == ONCHAIN_OK)
-		problem = look_pending(wallet, seen_out);
+		problem = look_pending(wallet, seen);
 	if (problem == ONCHAIN_OK)
-		problem = look_name(wallet, seen_out);
-	if (problem == ONCHAIN_OK && seen_out->name == ONCHAIN_NAME_HELD)
-		problem = look_history(wallet, life, seen_out);
+		problem = look_name(wallet, seen);
+	if (problem == ONCHAIN_OK && seen->name == ONCHAIN_NAME_HELD)
+		problem = look_history(wallet, life, seen);
 	if (problem != ONCHAIN_OK || wallet->type != CONFIG_NODE_NAMECOIN ||
 	    progress->op != ONCHAIN_REGISTER || progress->stage >= ONCHAIN_DONE)
 		return problem;
 	if (progress->has_preorder)
-		return look_order(wallet, progress, seen_out);
+		return look_order(wallet, progress, seen);
 	if (progress->address[0] != '\0')
-		return find_order(wallet, progress, seen_out);
+		return find_order(wallet, progress, seen);
 	return ONCHAIN_OK;
+}
+
+enum onchain_problem wallet_look(const struct wallet *wallet,
+				 const struct onchain_progress *progress,
+				 struct onchain_seen *seen_out)
+{
+	/* A block between two of the calls makes answers that do not fit each other, once. */
+	const enum onchain_problem problem = look_once(wallet, progress, seen_out);
+	return problem == ONCHAIN_BROKEN ? look_once(wallet, progress, seen_out) : problem;
 }

@@ -242,6 +242,59 @@ def init_rules(base):
         check("no password in dm.yaml", "password" not in f.read())
 
 
+def readme(base):
+    """The commands of the README, word for word but for the address and the question."""
+    os.mkdir(base + "/readme")
+    base += "/readme"
+    chain = Chain("namecoin", base)
+    top = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
+    with open(os.path.join(top, "README.md")) as f:
+        block = f.read().split("```sh chains\n")[1].split("```")[0]
+    must(IOTPKI, "identity", "new", "--name", "gate", "--dir", base + "/gate")
+    script = block.replace("http://127.0.0.1:8336/", chain.url).replace("~/.namecoin/.cookie", chain.cookie)
+    script = script.replace("gate.pem", base + "/gate/cert.pem").replace("iotpki ", IOTPKI + " ")
+    lines = [line.split(" #")[0].rstrip() for line in script.splitlines()]
+    try:
+        check("README: five commands", len(lines) == 5, lines)
+        for line in lines:
+            yes = " --yes" if " register " in line or " revoke " in line else ""
+            process = subprocess.Popen(line + yes, shell=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                       text=True, env={**ENVIRONMENT, "XDG_DATA_HOME": base})
+            while process.poll() is None:
+                chain.call("fake_mine", 1)
+                time.sleep(0.25)
+            check(f"README: {line}", process.returncode == 0, process.communicate())
+    finally:
+        chain.stop()
+
+
+def added_later(base):
+    """A chain joins a list whose names are on a ledger: dm register adds the name, a revocation passes over the rest."""
+    os.mkdir(base + "/later")
+    base += "/later"
+    chain, ledger = Chain("emercoin", base), Node(base + "/node")
+    try:
+        words = ["--bnode", ledger.url, "--pin", ledger.pin]
+        owner = Owner(base, *words)
+        for who in ("a", "b"):
+            check("on the ledger", owner.register(who).code == 0)
+        must(IOTPKI, "dm", "init", "--dir", owner.dir, *words, "--bnode", chain.url, "--type", "emercoin", "--credentials", chain.cookie)
+        done = owner.dm("sync", "a")
+        check("sync says where it is missing", done.code == 5 and "dm register adds it" in done.out, done)
+        done = owner.register("a")
+        check("register adds it", done.code == 0 and chain.sent()["name_new"] == 1, done)
+        chain.call("fake_mine", 1)
+        check("everywhere", owner.dm("sync", "a").code == 0)
+        check("only the one", owner.register("a").code in (0, 3) and chain.sent()["name_new"] == 1)
+        done = owner.dm("revoke", "b", "--yes")
+        check("nothing to revoke on the chain", done.code == 0 and chain.sent()["name_update"] == 0, done)
+        done = owner.dm("revoke", "nobody", "--yes")
+        check("a name of nobody", done.code != 0, done)
+    finally:
+        ledger.stop()
+        chain.stop()
+
+
 def several(base):
     """Ledgers and both chains in one list: not done until all have it, and a revocation waits for none."""
     os.mkdir(base + "/several")
@@ -300,6 +353,8 @@ def main():
     with tempfile.TemporaryDirectory(prefix="iotpki-dm-") as base:
         init_rules(base)
         several(base)
+        readme(base)
+        added_later(base)
         for kind in ("namecoin", "emercoin"):
             world = World(kind, base)
             try:

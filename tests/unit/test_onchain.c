@@ -126,6 +126,28 @@ static void a_copy_by_somebody_else_is_not_ours(void **state)
 	expect("our own transaction", &progress, &seen, ONCHAIN_REST, ONCHAIN_OK, 0);
 }
 
+/* A command that was killed, or did not wait, may be gone on with a year later. */
+static void what_ran_out_meanwhile_is_not_registered_again(void **state)
+{
+	(void)state;
+	for (int row = 0; row < 5; row++) {
+		struct onchain_progress progress =
+			wanted(CONFIG_NODE_EMERCOIN, ONCHAIN_REGISTER, ONCHAIN_SENT);
+		struct onchain_seen seen = held(row == 3 ? OTHER : VALUE, TXID_B, 900,
+						row == 2 ? ONCHAIN_NOT_MINE : ONCHAIN_MINE_UNKNOWN);
+		seen.name = ONCHAIN_NAME_EXPIRED;
+		seen.expires_in = -5;
+		progress.has_txid = row == 0;
+		memset(progress.txid, TXID_B, sizeof(progress.txid));
+		progress.has_prev = row == 4;
+		memset(progress.prev, TXID_B, sizeof(progress.prev));
+		expect(row < 2 ? "it was ours" : "it was another life", &progress, &seen,
+		       row < 2 ? ONCHAIN_REST : ONCHAIN_ENTER, ONCHAIN_OK, 0);
+		if (row < 2)
+			assert_string_equal(onchain_state_name(&progress, NOW_S), "expired");
+	}
+}
+
 static void changes_are_told_apart_by_the_txid_before(void **state)
 {
 	(void)state;
@@ -507,6 +529,7 @@ int main(void)
 		cmocka_unit_test(namecoin_goes_through_its_two_steps),
 		cmocka_unit_test(an_operation_is_done_when_it_is_deep_enough),
 		cmocka_unit_test(a_copy_by_somebody_else_is_not_ours),
+		cmocka_unit_test(what_ran_out_meanwhile_is_not_registered_again),
 		cmocka_unit_test(changes_are_told_apart_by_the_txid_before),
 		cmocka_unit_test(a_revocation_lines_up_and_keeps_the_value),
 		cmocka_unit_test(a_node_behind_the_chain_is_not_believed),

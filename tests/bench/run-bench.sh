@@ -18,4 +18,5 @@ run "$BUILD/tests/e2e/agent/agent_refresh" "$BUILD/agent/iotpki-agent" "$BUILD/c
 run "$bench/bench_nodes"
 run "$bench/bench_ledger"
 run tests/bench/bench_bnode.sh
+run python3 tests/e2e/bnode/crowd.py bench
 exit $status

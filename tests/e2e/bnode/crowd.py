@@ -190,7 +190,7 @@ def measure(node):
             assert mib < RSS_MAX_MIB, f"{name}: {mib:.0f} MiB"
             assert fds < CONNECTIONS * 9 // 8 + 16 + 64 + 4 * 2 * 2, f"{name}: {fds} descriptors"
             ratios.setdefault(name, []).append(worst / quiet)
-            print(f"figure: {name}: p99 {quiet * 1e6:.0f} us, under attack {worst * 1e6:.0f} us, {mib:.0f} MiB, {fds} descriptors", flush=True)
+            BENCH or print(f"figure: {name}: p99 {quiet * 1e6:.0f} us, under attack {worst * 1e6:.0f} us, {mib:.0f} MiB, {fds} descriptors", flush=True)
         after.append(held(node.process.pid)[0])
     if not BENCH:
         return

@@ -82,12 +82,12 @@ class Crowd:
         try:
             rest = rest or next(script)
             entry[2] = rest[s.send(rest):] if rest else b""
+            if self.what == "shut" and rest and not entry[2]:
+                s.shutdown(socket.SHUT_WR)
         except StopIteration:
             return False
         except OSError as e:
             return e.errno in (errno.EAGAIN, errno.EINPROGRESS, errno.ENOTCONN)
-        if self.what == "shut" and not entry[2]:
-            s.shutdown(socket.SHUT_WR)
         return self.what != "close" or bool(entry[2])
 
     def run(self, wire):
@@ -150,9 +150,10 @@ def attack(node, honest, number, count):
     """p99 before and under attack, most memory, most descriptors."""
     row = list(ATTACKS.values())[number]
     wire, child_wire = multiprocessing.Pipe()
-    crowd = multiprocessing.Process(target=Crowd((node.port, node.more_ports[0]), number, row).run, args=(child_wire,))
+    crowd = multiprocessing.Process(target=Crowd((node.port, node.more_ports[0]), number, row).run, args=(child_wire,), daemon=True)
     quiet = honest.p99(count)
     crowd.start()
+    child_wire.close()
     assert wire.poll(60), "the attack does not stand"
     most = held(node.process.pid)
     worst = []

@@ -40,9 +40,22 @@ static size_t pair_length(const uint8_t *text, size_t len)
 	return len;
 }
 
+/*
+ * root's commands use the file of the agent's user, or the cookie of the node's: root's own
+ * configuration names it, and what it holds goes to nobody but the node that is named beside it.
+ */
+static uid_t expected_owner(const char *path)
+{
+	struct stat st;
+	const uid_t reader = geteuid();
+	return reader == 0 && lstat(path, &st) == 0 ? st.st_uid : reader;
+}
+
 static enum iotpki_err read_file(const char *path, struct buf *text, struct iotpki_detail *detail)
 {
-	const struct fs_trust trust = { .owner = geteuid(), .also_root = true, .forbidden = 0077 };
+	const struct fs_trust trust = { .owner = expected_owner(path),
+					.also_root = true,
+					.forbidden = 0077 };
 	const enum iotpki_err err = fs_read(path, &trust, text, detail);
 	if (err != IOTPKI_OK || pair_length(text->data, text->len) > 0)
 		return err;

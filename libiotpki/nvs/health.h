@@ -19,7 +19,9 @@
 
 enum {
 	HEALTH_PAUSE_FIRST_MS = 1000,
-	HEALTH_PAUSE_MAX_MS = 30 * 1000, /* doubled with each failure up to this */
+	/* Doubled with each failure up to this. Not longer: a node that is back may be the only one that
+	 * knows of a revocation yet, and one probe costs next to nothing. */
+	HEALTH_PAUSE_MAX_MS = 2 * 1000,
 };
 
 /** One node. All zero: nothing is known against it. */

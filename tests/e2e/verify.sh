@@ -181,7 +181,8 @@ if [ "$(id -u)" = 0 ]; then
 	read -r ready < agent.ready || { cat agent.err agent.log; exit 1; }
 	expect 0 '^members +2$' "${i[@]}" --socket "$work/agent.sock" status
 	expect 0 '"list-valid": ?"yes"' "${i[@]}" --socket "$work/agent.sock" --json status
-	expect 0 'asks the B-nodes about' "${i[@]}" --socket "$work/agent.sock" refresh
+	expect 0 'asks the B-nodes about' "${i[@]}" --socket "$work/agent.sock" refresh --no-wait
+	expect 5 'asked about 2 members: 0 in order, 1 refused, 1 without enough answers' "${i[@]}" --socket "$work/agent.sock" refresh
 fi
 # No agent.
 expect 5 'is iotpki-agent running' "${i[@]}" --socket "$work/none.sock" status

@@ -150,13 +150,38 @@ static void other_things_than_files(void **state)
 
 	put(&place, "u:p", 3, 0600);
 	assert_true(credentials_refresh(&place.credentials, false));
-	if (geteuid() == 0) {
-		assert_int_equal(chown(place.node.credentials, 12345, 12345), 0);
-		assert_false(credentials_refresh(&place.credentials, false));
-		assert_non_null(strstr(place.credentials.problem.message, "belongs to uid 12345"));
-		expect_header(&place, "somebody else's", "");
-	}
 	close_place(&place);
+}
+
+/* A daemon takes its own files and root's; root takes what its configuration names. */
+static void owner_of_the_file(void **state)
+{
+	static const struct {
+		const char *what;
+		uid_t reader, owner;
+		bool good;
+	} rows[] = {
+		{ "root reads the agent's", 0, 12345, true },
+		{ "the agent reads its own", 12345, 12345, true },
+		{ "the agent reads root's, if it can", 12345, 0, false },
+		{ "the agent reads another's", 12345, 23456, false },
+	};
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct place place;
+		open_place(&place);
+		assert_int_equal(chmod(place.folder, 0755), 0);
+		put(&place, "u:p", 3, 0600);
+		assert_int_equal(chown(place.node.credentials, rows[i].owner, rows[i].owner), 0);
+		assert_int_equal(seteuid(rows[i].reader), 0);
+		const bool good = credentials_refresh(&place.credentials, false);
+		assert_int_equal(seteuid(0), 0);
+		if (good != rows[i].good)
+			fail_msg("%s: %s", rows[i].what, place.credentials.problem.message);
+		close_place(&place);
+	}
 }
 
 static struct {
@@ -236,6 +261,7 @@ int main(void)
 		cmocka_unit_test(rows_of_files),
 		cmocka_unit_test(lengths),
 		cmocka_unit_test(other_things_than_files),
+		cmocka_unit_test(owner_of_the_file),
 		cmocka_unit_test(changes),
 		cmocka_unit_test(no_file),
 	};

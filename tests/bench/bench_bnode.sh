@@ -2,6 +2,7 @@
 # iotpki-bnode, client and node on the same cores, 8 connections on loopback, peers measured in turn with it.
 #   name_show_per_s        against libmicrohttpd answering a constant of the same length (bnode_bare). Goal 0.6:
 #                          a JSON library's printer alone brings it to 0.45 (33,000 of 74,000/s when it was tried).
+#                          Met with 100,000 names; with a million the tree is larger than the processor's caches.
 #   name_show_http_per_s   against the absolute goal of 45,000/s, twice what Emercoin Core does (design 14).
 #   name_show_beside_nginx against nginx answering the same bytes by `return 200`, one worker a core. Goal 0.5; with p99 of both.
 #   name_show_https_...    the same with TLS 1.3, the same key, kept connections.

@@ -18,7 +18,7 @@
 #include "base/fs.h"
 #include "bnode/listener.h"
 #include "bnode/server.h"
-#include "bnode/tlskey.h"
+#include "bnode/tlsserve.h"
 #include "bnode/verbs.h"
 #include "fake_ledger.h"
 
@@ -163,6 +163,36 @@ static void key_of_another(void **state)
 	assert_int_equal(tlskey_load(dir, &key, &detail), IOTPKI_ERR_SYNTAX);
 	char pin[TLSKEY_PIN_SIZE];
 	assert_int_equal(tlskey_pin(dir, pin, &detail), IOTPKI_ERR_SYNTAX);
+}
+
+/* Who has taken a key keeps it when another comes; what is no key changes nothing. */
+static void key_replaced(void **state)
+{
+	const char *dir = *state;
+	struct iotpki_detail detail = { 0 };
+	struct tlskey key;
+	assert_int_equal(tlskey_create(dir, &detail), IOTPKI_OK);
+	assert_int_equal(tlskey_load(dir, &key, &detail), IOTPKI_OK);
+	CLEANUP(tlsserve_freep) struct tlsserve *tls = NULL;
+	assert_int_equal(tlsserve_new(&key, &tls, &detail), IOTPKI_OK);
+	struct tlsserve_key *first = tlsserve_take(tls), *same = tlsserve_take(tls);
+	assert_ptr_equal(first, same);
+	tlsserve_give(same);
+	assert_int_equal(tlsserve_replace(tls, &key, &detail), IOTPKI_OK);
+	struct tlsserve_key *second = tlsserve_take(tls);
+	assert_ptr_not_equal(first, second);
+	key.cert_pem.len /= 2;
+	assert_int_equal(tlsserve_replace(tls, &key, &detail), IOTPKI_ERR_CRYPTO);
+	assert_non_null(strstr(detail.message, "GnuTLS"));
+	struct tlsserve *none = NULL;
+	assert_int_equal(tlsserve_new(&key, &none, &detail), IOTPKI_ERR_CRYPTO);
+	assert_null(none);
+	struct tlsserve_key *still = tlsserve_take(tls);
+	assert_ptr_equal(second, still);
+	tlsserve_give(still);
+	tlsserve_give(second);
+	tlsserve_give(first);
+	tlskey_done(&key);
 }
 
 /* ---- HTTP ---- */
@@ -411,6 +441,7 @@ int main(void)
 		cmocka_unit_test(port_in_use),
 		cmocka_unit_test_setup_teardown(key_made_and_read, folder_new, folder_end),
 		cmocka_unit_test_setup_teardown(key_of_another, folder_new, folder_end),
+		cmocka_unit_test_setup_teardown(key_replaced, folder_new, folder_end),
 		cmocka_unit_test_setup_teardown(requests, world_start, world_end),
 		cmocka_unit_test_setup_teardown(slow_request_is_cut, world_start, world_end),
 		cmocka_unit_test_setup_teardown(health_after_writes, world_start, world_end),

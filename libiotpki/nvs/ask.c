@@ -25,6 +25,15 @@ void ask_log_problem(const struct config_node *node, const char *what)
 	log_write(LOG_LEVEL_DEBUG, "%s", line.message);
 }
 
+void ask_put_problem(const char *what, char out[static IOTPKI_DETAIL_MESSAGE_MAX])
+{
+	struct iotpki_detail line = { 0 };
+	if (what != NULL)
+		(void)detail_set(&line, IOTPKI_OK, 0, 0, "%s", what);
+	_Static_assert(sizeof(line.message) == IOTPKI_DETAIL_MESSAGE_MAX, "one is the other");
+	memcpy(out, line.message, sizeof(line.message));
+}
+
 enum iotpki_err ask_new_id(const struct random_source *random, char id[static DIALECT_ID_SIZE])
 {
 	uint8_t raw[DIALECT_ID_LEN];
@@ -210,7 +219,9 @@ static void judge(struct ask *ask, const struct transport_answer *got)
 		take_too_long(ask);
 	else
 		give_up(ask, got->outcome);
-	ask_log_problem(node_of(ask), detail.message[0] != '\0' ? detail.message : got->problem);
+	const char *problem = detail.message[0] != '\0' ? detail.message : got->problem;
+	ask_log_problem(node_of(ask), problem);
+	ask_put_problem(problem, ask->problem);
 }
 
 static void take_answer(void *context, const struct transport_answer *got)
@@ -243,6 +254,7 @@ enum iotpki_err ask_start(struct ask *ask, int64_t expires_ms)
 		ask->heard = IOTPKI_OUTCOME_UNAUTHORIZED;
 		ask->over = true;
 		give_up(ask, IOTPKI_OUTCOME_UNAUTHORIZED);
+		ask_put_problem(ask->client->credentials[ask->node].problem.message, ask->problem);
 		return IOTPKI_OK;
 	}
 	return choose(ask) ? send_request(ask) : IOTPKI_ERR_ARGUMENT;

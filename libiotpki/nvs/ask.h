@@ -45,6 +45,8 @@ struct ask {
 	/* to be read */
 	bool over;
 	enum iotpki_outcome heard; /* how the last exchange ended, in transport.h's words */
+	/* what was wrong with it, printable; "" nothing */
+	char problem[IOTPKI_DETAIL_MESSAGE_MAX];
 
 	/* its own */
 	int64_t expires_ms;
@@ -78,3 +80,5 @@ bool ask_renewed(struct credentials *credentials, unsigned int generation,
 		 const struct transport_answer *got);
 /** At debug level, in printable words. */
 void ask_log_problem(const struct config_node *node, const char *what);
+/** Text in printable words; what may be NULL. */
+void ask_put_problem(const char *what, char out[static IOTPKI_DETAIL_MESSAGE_MAX]);

@@ -46,6 +46,20 @@ enum iotpki_err dialect_request_show(const struct dialect_question *question,
  * always NVS_CALL_MAX. */
 size_t dialect_answer_cap(const struct dialect_question *question);
 
+/**
+ * What a chain tells beyond an outcome, for who passes it on in words of his own (a gateway). No outcome
+ * depends on it, and what is not there, or odd, is zero. Of well-formed answers alone.
+ */
+struct dialect_facts {
+	char value[IOTPKI_VALUE_MAX + 1]; /* as it stands there, if it is a record; else "" */
+	int64_t expires_in;               /* blocks */
+	int64_t time_s;                   /* of the last operation (Emercoin) */
+	int64_t vout;
+	uint32_t sequence; /* operations of the present life, once that is known */
+	bool has_tip_hash;
+	uint8_t tip_hash[IOTPKI_SHA256_LEN]; /* of the best block */
+};
+
 /** One name's part of an answer. */
 struct dialect_shown {
 	struct iotpki_answer answer;
@@ -58,6 +72,7 @@ struct dialect_shown {
 	 * one may be well. (A value of 20 KiB or of other bytes than UTF-8 spoils its whole batch.) */
 	bool unreadable;
 	const char *hint; /* what to switch on or to wait for; static text of ours, NULL: none */
+	struct dialect_facts facts;
 };
 
 /**
@@ -86,6 +101,7 @@ struct dialect_life {
 	uint8_t registration[IOTPKI_SHA256_LEN]; /* the operation that began it */
 	bool revoked;                            /* by any operation of it */
 	uint64_t height;                         /* of the operation that was asked for */
+	uint32_t sequence;                       /* operations, that one too */
 	bool unreadable;                         /* as in struct dialect_shown */
 	const char *hint;
 };
@@ -119,3 +135,9 @@ void dialect_apply_life(const struct config_node *node, const struct dialect_lif
 enum iotpki_err dialect_reply(const struct config_node *node, const char *id, const char *method,
 			      const struct dialect_http *http, struct nvs_reply *reply_out,
 			      struct iotpki_detail *detail) MUST_CHECK;
+
+/* ---- what a question heard beyond its answers; inside a call back of it ---- */
+
+const struct dialect_shown *nvs_told(const struct nvs_question *question, size_t name, size_t node);
+/** What was wrong with the node's last answer, printable, in words of ours; "" if nothing. */
+const char *nvs_problem(const struct nvs_question *question, size_t node);

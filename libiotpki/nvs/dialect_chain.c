@@ -106,6 +106,16 @@ static bool says_regtest(const struct json_t *info)
 	       strcmp(chain, "regtest") == 0;
 }
 
+static bool best_block(const struct json_t *info, uint8_t hash_out[static IOTPKI_SHA256_LEN])
+{
+	static const struct json_field field = { "bestblockhash", JSON_HASH, false, 0, 0, 0 };
+	uint8_t hash[IOTPKI_SHA256_LEN];
+	if (json_fields(info, &field, 1, hash, NULL) != IOTPKI_OK)
+		return false;
+	memcpy(hash_out, hash, sizeof(hash));
+	return true;
+}
+
 enum iotpki_outcome dialect_judge_tip(const struct dialect_question *question,
 				      const struct dialect_batch *batch,
 				      struct dialect_fields *tip_out, const char **hint_out,
@@ -124,6 +134,7 @@ enum iotpki_outcome dialect_judge_tip(const struct dialect_question *question,
 	if (dialect_read(envelope.result, dialect_chain(type)->tip, tip_out, detail) != IOTPKI_OK)
 		return IOTPKI_OUTCOME_MALFORMED;
 	tip_out->regtest = says_regtest(envelope.result);
+	tip_out->has_hash = best_block(envelope.result, tip_out->hash);
 	/* The median of eleven blocks is never after the newest of them. */
 	if (type == CONFIG_NODE_NAMECOIN && tip_out->mediantime_s > tip_out->time_s)
 		return odd(detail, "\"mediantime\" is after \"time\"");
@@ -180,6 +191,20 @@ static int64_t ends_s(const struct dialect_question *question, const struct dial
 	return from_s > JSON_TIME_MAX - left_s ? JSON_TIME_MAX : from_s + left_s;
 }
 
+/* After the value was parsed: a record is printable ASCII and fits. */
+static void take_facts(const struct json_t *result, const struct dialect_fields *show, bool record,
+		       struct dialect_facts *facts)
+{
+	static const struct json_field field = { "vout", JSON_INT, false, 0, INT32_MAX, 0 };
+	int64_t vout = 0;
+	if (json_fields(result, &field, 1, &vout, NULL) == IOTPKI_OK)
+		facts->vout = vout;
+	if (record)
+		memcpy(facts->value, show->value, strlen(show->value) + 1);
+	facts->expires_in = show->expires_in;
+	facts->time_s = show->time_s;
+}
+
 static enum iotpki_outcome take_show(const struct dialect_question *question, size_t index,
 				     const struct json_t *result, const struct dialect_fields *tip,
 				     struct dialect_shown *shown, struct iotpki_detail *detail)
@@ -196,6 +221,9 @@ static enum iotpki_outcome take_show(const struct dialect_question *question, si
 		return outcome;
 	struct iotpki_answer *answer = &shown->answer;
 	answer->record = record;
+	take_facts(result, &show,
+		   iotpki_record_parse(show.value, strlen(show.value), &record, NULL) == IOTPKI_OK,
+		   &shown->facts);
 	memcpy(answer->txid, show.txid, sizeof(answer->txid));
 	if (outcome != IOTPKI_OUTCOME_REGISTERED)
 		return outcome;
@@ -237,6 +265,8 @@ static void judge_both(const struct dialect_question *question, size_t index,
 		return;
 	answer->tip_s = tip_time_s(question->node->type, tip);
 	answer->tip_height = (uint64_t)tip->blocks;
+	shown->facts.has_tip_hash = tip->has_hash;
+	memcpy(shown->facts.tip_hash, tip->hash, sizeof(tip->hash));
 }
 
 void dialect_answer_chain(const struct dialect_question *question, const struct dialect_http *http,

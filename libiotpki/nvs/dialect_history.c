@@ -126,6 +126,7 @@ static bool step(struct walk *walk, const struct json_t *element, struct dialect
 		walk->found = false;
 		walk->unread = false;
 	}
+	life->sequence++;
 	add(walk, life); /* before any beginning it is of a life that nobody asks for */
 	walk->before = walk->entry;
 	return true;
@@ -275,6 +276,7 @@ void dialect_apply_life(const struct config_node *node, const struct dialect_lif
 	if (outcome <= IOTPKI_OUTCOME_EXPIRED) {
 		answer->outcome = outcome;
 		memcpy(answer->registration, life->registration, sizeof(answer->registration));
+		shown->facts.sequence = life->sequence;
 		return;
 	}
 	shown->hint = hint;

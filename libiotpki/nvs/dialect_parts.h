@@ -89,6 +89,9 @@ struct dialect_fields {
 	int64_t blocks, time_s, mediantime_s;
 	bool expired, deleted, downloading;
 	bool regtest; /* of the tip: its `chain` says so. Only tells how long names live. */
+	/* of the tip, for dialect_facts alone; never odd */
+	bool has_hash;
+	uint8_t hash[IOTPKI_SHA256_LEN];
 };
 
 /** @param required  bits that must be there; one of another type is an error, required or not */

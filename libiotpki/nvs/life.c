@@ -15,6 +15,7 @@ struct entry {
 	uint8_t key[SHA256_LEN];
 	uint8_t registration[IOTPKI_SHA256_LEN];
 	uint64_t height;
+	uint32_t sequence;
 	int32_t next; /* in its chain */
 	bool revoked;
 };
@@ -124,6 +125,7 @@ bool lives_find(const struct lives *lives, size_t node, const char *nvs_name,
 	memcpy(life_out->registration, entry->registration, sizeof(entry->registration));
 	life_out->revoked = entry->revoked;
 	life_out->height = entry->height;
+	life_out->sequence = entry->sequence;
 	return true;
 }
 
@@ -141,6 +143,7 @@ void lives_keep(struct lives *lives, size_t node, const char *nvs_name,
 	memcpy(entry->registration, life->registration, sizeof(entry->registration));
 	entry->revoked = life->revoked;
 	entry->height = life->height;
+	entry->sequence = life->sequence;
 }
 
 size_t lives_count(const struct lives *lives)

@@ -48,6 +48,16 @@ static int64_t boottime_ms(const struct nvs *nvs)
 	return nvs->clock->boottime_ms(nvs->clock);
 }
 
+const struct dialect_shown *nvs_told(const struct nvs_question *question, size_t name, size_t node)
+{
+	return &question->asks[node].parts[name].shown;
+}
+
+const char *nvs_problem(const struct nvs_question *question, size_t node)
+{
+	return question->asks[node].problem;
+}
+
 /* ---- the end of questions ---- */
 
 static void question_free(struct nvs_question *question)

@@ -135,3 +135,20 @@ struct nvs_reply {
 enum iotpki_err nvs_call(struct nvs *nvs, size_t node, const char *method, const char *params_json,
 			 int64_t timeout_ms, struct nvs_reply *reply_out) MUST_CHECK;
 void nvs_reply_done(struct nvs_reply *reply);
+
+/* ---- the same without waiting: for who keeps asking questions meanwhile ---- */
+
+struct nvs_call;
+/** Once, from nvs_poll; the reply is valid during the call, and the call is over. */
+typedef void nvs_reply_fn(void *context, const struct nvs_reply *reply);
+/**
+ * As nvs_call, but returns at once.
+ * @param method  a constant
+ * @return IOTPKI_ERR_PERMISSION: the node may not be asked, the detail says why (its credentials)
+ */
+enum iotpki_err nvs_call_start(struct nvs *nvs, size_t node, const char *method,
+			       const char *params_json, int64_t timeout_ms, nvs_reply_fn *done,
+			       void *context, struct nvs_call **call_out,
+			       struct iotpki_detail *detail) MUST_CHECK;
+/** End it without calling back; before nvs_free. */
+void nvs_call_cancel(struct nvs_call *call);

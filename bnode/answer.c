@@ -13,10 +13,10 @@ static const struct jsonrpc_error too_large = {
 
 /* ---- transactions ---- */
 
-static bool submits(const struct jsonrpc_call *call)
+static bool submits(const struct methods *methods, const struct jsonrpc_call *call)
 {
 	struct jsonrpc_error error;
-	const struct method *method = method_of(call, &error);
+	const struct method *method = method_of(methods, call, &error);
 	return method != NULL && method->run == NULL;
 }
 
@@ -32,9 +32,10 @@ static void decode(const struct jsonrpc_param *param, struct answer_submission *
 	};
 }
 
-enum iotpki_err answer_prepare(const char *body, size_t len, struct answer *answer_out)
+enum iotpki_err answer_prepare(const struct methods *methods, const char *body, size_t len,
+			       struct answer *answer_out)
 {
-	*answer_out = (struct answer){ 0 };
+	*answer_out = (struct answer){ .methods = methods };
 	struct jsonrpc_request *request = &answer_out->request;
 	const enum iotpki_err err = jsonrpc_parse(body, len, request);
 	if (err != IOTPKI_OK)
@@ -43,7 +44,7 @@ enum iotpki_err answer_prepare(const char *body, size_t len, struct answer *answ
 	answer_out->large = request->batch;
 	for (size_t i = 0; i < request->count; i++) {
 		struct jsonrpc_error error;
-		const struct method *method = method_of(&request->calls[i], &error);
+		const struct method *method = method_of(methods, &request->calls[i], &error);
 		count += method != NULL && method->run == NULL;
 		answer_out->large = answer_out->large || (method != NULL && method->lists);
 	}
@@ -53,7 +54,7 @@ enum iotpki_err answer_prepare(const char *body, size_t len, struct answer *answ
 	if (answer_out->submissions == NULL)
 		return IOTPKI_ERR_NOMEM;
 	for (size_t i = 0; i < request->count; i++) {
-		if (!submits(&request->calls[i]))
+		if (!submits(methods, &request->calls[i]))
 			continue;
 		struct answer_submission *submission =
 			&answer_out->submissions[answer_out->submission_count++];
@@ -85,26 +86,28 @@ static struct jsonrpc_error put_submission(const struct method_scope *scope,
 	return (struct jsonrpc_error){ JSONRPC_INTERNAL, "the transaction was lost", NULL };
 }
 
-static struct jsonrpc_error run(const struct method_scope *scope, const struct answer *answer,
-				size_t index)
+static struct jsonrpc_error run(const struct method_scope *scope)
 {
-	const struct jsonrpc_call *call = &answer->request.calls[index];
+	const struct answer *answer = scope->answer;
+	const struct jsonrpc_call *call = &answer->request.calls[scope->index];
 	struct jsonrpc_error error;
-	const struct method *method = method_of(call, &error);
+	const struct method *method = method_of(answer->methods, call, &error);
 	if (method == NULL)
 		return error;
 	return method->run != NULL ? method->run(scope, call)
-				   : put_submission(scope, answer, index);
+				   : put_submission(scope, answer, scope->index);
 }
 
 /* What a method wrote before it failed is taken back. */
-static int put_call(const struct method_scope *scope, const struct answer *answer, size_t index)
+static int put_call(struct method_scope *scope, size_t index)
 {
+	const struct answer *answer = scope->answer;
 	const struct jsonrpc_call *call = &answer->request.calls[index];
+	scope->index = index;
 	struct buf *out = scope->out;
 	const size_t start = out->len;
 	jsonrpc_put_head(out, call);
-	struct jsonrpc_error error = run(scope, answer, index);
+	struct jsonrpc_error error = run(scope);
 	jsonrpc_put_tail(out, call);
 	if (error.code == JSONRPC_OK && (out->err == IOTPKI_ERR_LIMIT || out->len > ANSWER_MAX))
 		error = too_large;
@@ -120,14 +123,15 @@ static int put_call(const struct method_scope *scope, const struct answer *answe
 	return error.code;
 }
 
-enum iotpki_err answer_write(struct ledger *ledger, const struct clock *clock,
-			     const struct answer *answer, struct buf *out, unsigned int *status_out)
+enum iotpki_err answer_write(void *source, const struct clock *clock, const struct answer *answer,
+			     struct buf *out, unsigned int *status_out)
 {
 	size_t reads_left = ANSWER_READS_MAX;
-	const struct method_scope scope = { .ledger = ledger,
-					    .clock_s = clock->now_s(clock),
-					    .out = out,
-					    .reads_left = &reads_left };
+	struct method_scope scope = { .source = source,
+				      .answer = answer,
+				      .clock_s = clock->now_s(clock),
+				      .out = out,
+				      .reads_left = &reads_left };
 	const struct jsonrpc_request *request = &answer->request;
 	if (request->error.code != JSONRPC_OK) {
 		const struct jsonrpc_call nobody = { .id = "null" };
@@ -136,12 +140,12 @@ enum iotpki_err answer_write(struct ledger *ledger, const struct clock *clock,
 			metrics_call(answer->metrics, answer->slot, METRICS_OTHER, METRICS_BAD);
 		*status_out = jsonrpc_http_status(false, request->error.code);
 	} else if (!request->batch) {
-		const int code = put_call(&scope, answer, 0);
+		const int code = put_call(&scope, 0);
 		*status_out = jsonrpc_http_status(request->calls[0].version2, code);
 	} else {
 		for (size_t i = 0; i < request->count; i++) {
 			(void)buf_putc(out, i == 0 ? '[' : ',');
-			(void)put_call(&scope, answer, i);
+			(void)put_call(&scope, i);
 		}
 		(void)buf_putc(out, ']');
 		*status_out = 200;

@@ -1,5 +1,5 @@
 /*
- * What iotpki-bnode answers (design 6): the methods, over the ledger. Serialised by
+ * What iotpki-bnode answers (design 6): the methods of who answers, framed. Serialised by
  * hand, since name_show is the hot path of every login (a JSON library's printer halves
  * its rate). In two steps, because what a request submits is committed in between,
  * together with what other connections submit.
@@ -18,6 +18,8 @@
 #define ANSWER_PROOF_MAX \
 	(48u * 1024) /* bytes: leaves an answer below the 64 KiB that clients take */
 
+struct methods;
+
 /** A transaction that a request carries. */
 struct answer_submission {
 	size_t call;  /* which call of the request */
@@ -32,23 +34,25 @@ struct answer {
 	struct answer_submission *submissions;
 	size_t submission_count;
 	size_t decoded_count; /* submissions that are for the ledger */
-	bool large;           /* may be more than ANSWER_SMALL_MAX */
-	bool busy;            /* set by the server: they were not taken */
+	const struct methods *methods;
+	bool large; /* may be more than ANSWER_SMALL_MAX */
+	bool busy;  /* set by the server or the backend: what takes time was not begun */
 	/* Set by the server; NULL: its calls are not counted. */
 	struct metrics *metrics;
 	size_t slot;
 };
 
 /** Parse a body and take out its transactions. IOTPKI_ERR_NOMEM or IOTPKI_OK. */
-enum iotpki_err answer_prepare(const char *body, size_t len, struct answer *answer_out) MUST_CHECK;
+enum iotpki_err answer_prepare(const struct methods *methods, const char *body, size_t len,
+			       struct answer *answer_out) MUST_CHECK;
 
 /**
  * Write the whole answer; the submissions have their results already.
+ * @param source  what the methods read: the ledger
  * @param status_out  the HTTP status
  */
-enum iotpki_err answer_write(struct ledger *ledger, const struct clock *clock,
-			     const struct answer *answer, struct buf *out,
-			     unsigned int *status_out) MUST_CHECK;
+enum iotpki_err answer_write(void *source, const struct clock *clock, const struct answer *answer,
+			     struct buf *out, unsigned int *status_out) MUST_CHECK;
 void answer_done(struct answer *answer);
 
 /** A buffer for answer_write() with room for a usual answer, that holds one of this kind. */

@@ -16,11 +16,12 @@ struct backend_job {
 	void (*done)(struct backend_job *job);
 	struct writer_job writing; /* the backend's own, these three */
 	struct backend_job *next;
-	void *own;
+	void *own; /* the backend's, until forget() */
 };
 
 struct backend {
 	struct metrics *metrics;
+	const struct methods *methods;
 	/** Whether begin() must come before write(). Quick; on the thread that serves the connection. */
 	bool (*waits)(struct backend *backend, struct backend_job *job);
 	/** Start; false: too busy or stopping, done is not called, and the answer says so. */
@@ -28,6 +29,8 @@ struct backend {
 	/** The whole answer; does not wait. */
 	enum iotpki_err (*write)(struct backend *backend, const struct backend_job *job,
 				 struct buf *out, unsigned int *status_out);
+	/** The request is over, answered or not; what the job owns goes. NULL: nothing ever. */
+	void (*forget)(struct backend *backend, struct backend_job *job);
 	/** Its own part: up, queued, has_ledger and what follows it. */
 	void (*gauges)(struct backend *backend, struct metrics_gauges *gauges);
 	/** Take nothing more and call done for all that was begun. Returns when that is over. */

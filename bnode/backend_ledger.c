@@ -4,6 +4,8 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "bnode/method.h"
+
 struct ledger_backend {
 	struct backend backend; /* must stay the first member */
 	struct ledger *ledger;
@@ -106,6 +108,7 @@ enum iotpki_err backend_ledger_new(struct ledger *ledger, const struct clock *cl
 		return IOTPKI_ERR_NOMEM;
 	memset(self, 0, sizeof(*self));
 	self->backend = (struct backend){ .metrics = &self->metrics,
+					  .methods = &methods_ledger,
 					  .waits = waits,
 					  .begin = begin,
 					  .write = write_answer,

@@ -20,12 +20,12 @@ static const struct jsonrpc_error no_disk = { JSONRPC_NAME_DB, "failed to read f
 
 /* ---- the serialiser ---- */
 
-static void put_literal(struct buf *out, const char *text)
+void method_put_literal(struct buf *out, const char *text)
 {
 	(void)buf_puts(out, text);
 }
 
-static void put_int(struct buf *out, int64_t number)
+void method_put_int(struct buf *out, int64_t number)
 {
 	char text[24];
 	size_t at = sizeof(text);
@@ -59,16 +59,14 @@ static void put_base64(struct buf *out, const uint8_t *data, size_t len)
 	(void)buf_putc(out, '"');
 }
 
-enum value_form { VALUE_PLAIN, VALUE_HEX, VALUE_BASE64 };
-
-static void put_value(struct buf *out, const char *value, enum value_form form)
+void method_put_value(struct buf *out, const char *value, enum method_form form)
 {
 	const size_t len = strlen(value);
-	if (form == VALUE_HEX) {
+	if (form == METHOD_HEX) {
 		char hex[2 * IOTPKI_VALUE_MAX + 1];
 		hex_encode((const uint8_t *)value, len, hex);
 		jsonrpc_put_string(out, hex, 2 * len);
-	} else if (form == VALUE_BASE64) {
+	} else if (form == METHOD_BASE64) {
 		put_base64(out, (const uint8_t *)value, len);
 	} else {
 		jsonrpc_put_string(out, value, len);
@@ -107,18 +105,18 @@ static const char *check_params(const struct jsonrpc_call *call, const char *kin
 	return NULL;
 }
 
-static bool value_form_parse(const struct jsonrpc_call *call, size_t at, enum value_form *form_out)
+bool method_form_of(const struct jsonrpc_call *call, size_t at, enum method_form *form_out)
 {
 	static const char *const names[] = {
-		[VALUE_PLAIN] = "", [VALUE_HEX] = "hex", [VALUE_BASE64] = "base64"
+		[METHOD_PLAIN] = "", [METHOD_HEX] = "hex", [METHOD_BASE64] = "base64"
 	};
-	*form_out = VALUE_PLAIN;
+	*form_out = METHOD_PLAIN;
 	if (call->param_count <= at)
 		return true;
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
 		if (strcmp(call->params[at].text, names[i]) != 0)
 			continue;
-		*form_out = (enum value_form)i;
+		*form_out = (enum method_form)i;
 		return true;
 	}
 	return false;
@@ -129,6 +127,16 @@ static struct jsonrpc_error invalid(const char *message)
 	return (struct jsonrpc_error){ JSONRPC_INVALID_PARAMETER, message, NULL };
 }
 
+struct jsonrpc_error method_bad_form(void)
+{
+	return invalid("the form of the value must be \"\", \"hex\" or \"base64\"");
+}
+
+static struct ledger *ledger_of(const struct method_scope *scope)
+{
+	return scope->source;
+}
+
 /* A name that cannot be in the ledger is one that is not there. */
 static struct jsonrpc_error show(const struct method_scope *scope,
 				 const struct jsonrpc_param *param, struct ledger_name *name_out,
@@ -136,7 +144,7 @@ static struct jsonrpc_error show(const struct method_scope *scope,
 {
 	if (param->len > IOTPKI_NVS_NAME_MAX)
 		return no_name;
-	const enum iotpki_err err = ledger_show(scope->ledger, param->text, name_out, tip_out);
+	const enum iotpki_err err = ledger_show(ledger_of(scope), param->text, name_out, tip_out);
 	if (err == IOTPKI_ERR_NOT_FOUND)
 		return no_name;
 	return err == IOTPKI_OK ? none : no_disk;
@@ -160,13 +168,13 @@ static const char *status_of(const struct ledger_name *name, int64_t now_s)
 
 static void put_tip(const struct method_scope *scope, const struct ledger_tip *tip)
 {
-	put_literal(scope->out, ",\"tip\":{\"height\":");
-	put_int(scope->out, (int64_t)tip->height);
-	put_literal(scope->out, ",\"hash\":");
+	method_put_literal(scope->out, ",\"tip\":{\"height\":");
+	method_put_int(scope->out, (int64_t)tip->height);
+	method_put_literal(scope->out, ",\"hash\":");
 	method_put_hash(scope->out, tip->hash);
-	put_literal(scope->out, ",\"time\":");
-	put_int(scope->out, scope->clock_s);
-	put_literal(scope->out, "}");
+	method_put_literal(scope->out, ",\"time\":");
+	method_put_int(scope->out, scope->clock_s);
+	method_put_literal(scope->out, "}");
 }
 
 struct proof {
@@ -194,50 +202,50 @@ static void put_proof(const struct method_scope *scope, const struct ledger_name
 	struct proof proof = { .out = &text, .first = true };
 	if (!may_read(scope, name->sequence))
 		return;
-	if (ledger_proof(scope->ledger, name->name, put_proof_entry, &proof) != IOTPKI_OK)
+	if (ledger_proof(ledger_of(scope), name->name, put_proof_entry, &proof) != IOTPKI_OK)
 		return;
 	if (buf_error(&text) != IOTPKI_OK || text.len == 0)
 		return;
-	put_literal(scope->out, ",\"proof\":[");
+	method_put_literal(scope->out, ",\"proof\":[");
 	(void)buf_put(scope->out, text.data, text.len);
-	put_literal(scope->out, "]");
+	method_put_literal(scope->out, "]");
 }
 
 static void put_name(const struct method_scope *scope, const struct ledger_name *name,
-		     int64_t now_s, enum value_form form)
+		     int64_t now_s, enum method_form form)
 {
 	struct buf *out = scope->out;
-	put_literal(out, "{\"name\":");
+	method_put_literal(out, "{\"name\":");
 	jsonrpc_put_string(out, name->name, strlen(name->name));
-	put_literal(out, ",\"value\":");
-	put_value(out, name->value, form);
-	put_literal(out, ",\"txid\":");
+	method_put_literal(out, ",\"value\":");
+	method_put_value(out, name->value, form);
+	method_put_literal(out, ",\"txid\":");
 	method_put_hash(out, name->txid);
-	put_literal(out, ",\"address\":");
+	method_put_literal(out, ",\"address\":");
 	method_put_hash(out, name->owner);
-	put_literal(out, ",\"vout\":0,\"expires_in\":");
-	put_int(out, name->expires_s - now_s);
-	put_literal(out, ",\"expires_at\":");
-	put_int(out, name->expires_s);
-	put_literal(out, ",\"time\":");
-	put_int(out, name->time_s);
+	method_put_literal(out, ",\"vout\":0,\"expires_in\":");
+	method_put_int(out, name->expires_s - now_s);
+	method_put_literal(out, ",\"expires_at\":");
+	method_put_int(out, name->expires_s);
+	method_put_literal(out, ",\"time\":");
+	method_put_int(out, name->time_s);
 	if (now_s >= name->expires_s)
-		put_literal(out, ",\"expired\":true");
-	put_literal(out, ",\"status\":\"");
-	put_literal(out, status_of(name, now_s));
-	put_literal(out, "\",\"registration\":");
+		method_put_literal(out, ",\"expired\":true");
+	method_put_literal(out, ",\"status\":\"");
+	method_put_literal(out, status_of(name, now_s));
+	method_put_literal(out, "\",\"registration\":");
 	method_put_hash(out, name->registration);
-	put_literal(out, ",\"sequence\":");
-	put_int(out, name->sequence);
-	put_literal(out, ",\"unit\":\"s\"");
+	method_put_literal(out, ",\"sequence\":");
+	method_put_int(out, name->sequence);
+	method_put_literal(out, ",\"unit\":\"s\"");
 }
 
 static struct jsonrpc_error name_show(const struct method_scope *scope,
 				      const struct jsonrpc_call *call)
 {
-	enum value_form form;
-	if (!value_form_parse(call, 1, &form))
-		return invalid("the form of the value must be \"\", \"hex\" or \"base64\"");
+	enum method_form form;
+	if (!method_form_of(call, 1, &form))
+		return method_bad_form();
 	struct ledger_name name;
 	struct ledger_tip tip;
 	const struct jsonrpc_error error = show(scope, &call->params[0], &name, &tip);
@@ -247,7 +255,7 @@ static struct jsonrpc_error name_show(const struct method_scope *scope,
 	put_tip(scope, &tip);
 	if (name.revoked)
 		put_proof(scope, &name);
-	put_literal(scope->out, "}");
+	method_put_literal(scope->out, "}");
 	return none;
 }
 
@@ -255,7 +263,7 @@ struct history {
 	const struct method_scope *scope;
 	bool cut; /* there was more than may be read */
 	struct buf *out;
-	enum value_form form;
+	enum method_form form;
 	const uint8_t *from; /* begin at this REGISTER; NULL: it has been reached */
 	bool first;
 	int64_t expires_s; /* before this operation */
@@ -277,22 +285,22 @@ static bool put_operation(void *context, const struct ledger_operation *operatio
 	history->expires_s = operation->expires_s;
 
 	struct buf *out = history->out;
-	put_literal(out, history->first ? "{\"txid\":" : ",{\"txid\":");
+	method_put_literal(out, history->first ? "{\"txid\":" : ",{\"txid\":");
 	history->first = false;
 	method_put_hash(out, operation->txid);
-	put_literal(out, ",\"time\":");
-	put_int(out, operation->time_s);
-	put_literal(out, ",\"height\":");
-	put_int(out, (int64_t)operation->height);
-	put_literal(out, ",\"address\":");
+	method_put_literal(out, ",\"time\":");
+	method_put_int(out, operation->time_s);
+	method_put_literal(out, ",\"height\":");
+	method_put_int(out, (int64_t)operation->height);
+	method_put_literal(out, ",\"address\":");
 	method_put_hash(out, operation->owner);
-	put_literal(out, ",\"vout\":0,\"operation\":");
-	put_literal(out, registers ? "\"name_new\"" : "\"name_update\"");
-	put_literal(out, ",\"days_added\":");
-	put_int(out, (operation->expires_s - from_s) / DAY_S);
-	put_literal(out, ",\"value\":");
-	put_value(out, operation->value, history->form);
-	put_literal(out, "}");
+	method_put_literal(out, ",\"vout\":0,\"operation\":");
+	method_put_literal(out, registers ? "\"name_new\"" : "\"name_update\"");
+	method_put_literal(out, ",\"days_added\":");
+	method_put_int(out, (operation->expires_s - from_s) / DAY_S);
+	method_put_literal(out, ",\"value\":");
+	method_put_value(out, operation->value, history->form);
+	method_put_literal(out, "}");
 	return buf_error(out) == IOTPKI_OK && out->len <= ANSWER_MAX;
 }
 
@@ -300,8 +308,8 @@ static struct jsonrpc_error name_history(const struct method_scope *scope,
 					 const struct jsonrpc_call *call)
 {
 	struct history history = { .scope = scope, .out = scope->out, .first = true };
-	if (!value_form_parse(call, 2, &history.form))
-		return invalid("the form of the value must be \"\", \"hex\" or \"base64\"");
+	if (!method_form_of(call, 2, &history.form))
+		return method_bad_form();
 	struct ledger_name name;
 	struct ledger_tip tip;
 	const struct jsonrpc_error error = show(scope, &call->params[0], &name, &tip);
@@ -309,10 +317,10 @@ static struct jsonrpc_error name_history(const struct method_scope *scope,
 		return error;
 	const bool full = call->param_count > 1 && call->params[1].number != 0;
 	history.from = full ? NULL : name.registration;
-	put_literal(scope->out, "[");
-	if (ledger_history(scope->ledger, name.name, put_operation, &history) != IOTPKI_OK)
+	method_put_literal(scope->out, "[");
+	if (ledger_history(ledger_of(scope), name.name, put_operation, &history) != IOTPKI_OK)
 		return no_disk;
-	put_literal(scope->out, "]");
+	method_put_literal(scope->out, "]");
 	return history.cut ? too_many_reads : none;
 }
 
@@ -335,20 +343,20 @@ static bool put_found(void *context, const struct ledger_name *name)
 		return true;
 	}
 	struct buf *out = filter->scope->out;
-	put_literal(out, filter->first ? "{\"name\":" : ",{\"name\":");
+	method_put_literal(out, filter->first ? "{\"name\":" : ",{\"name\":");
 	filter->first = false;
 	jsonrpc_put_string(out, name->name, strlen(name->name));
-	put_literal(out, ",\"value\":");
-	put_value(out, name->value, VALUE_PLAIN);
-	put_literal(out, ",\"registered_at\":");
-	put_int(out, name->time_s);
-	put_literal(out, ",\"expires_in\":");
-	put_int(out, name->expires_s - filter->now_s);
+	method_put_literal(out, ",\"value\":");
+	method_put_value(out, name->value, METHOD_PLAIN);
+	method_put_literal(out, ",\"registered_at\":");
+	method_put_int(out, name->time_s);
+	method_put_literal(out, ",\"expires_in\":");
+	method_put_int(out, name->expires_s - filter->now_s);
 	if (filter->now_s >= name->expires_s)
-		put_literal(out, ",\"expired\":true");
-	put_literal(out, ",\"status\":\"");
-	put_literal(out, status_of(name, filter->now_s));
-	put_literal(out, "\"}");
+		method_put_literal(out, ",\"expired\":true");
+	method_put_literal(out, ",\"status\":\"");
+	method_put_literal(out, status_of(name, filter->now_s));
+	method_put_literal(out, "\"}");
 	return buf_error(out) == IOTPKI_OK && out->len <= ANSWER_MAX;
 }
 
@@ -407,17 +415,17 @@ static struct jsonrpc_error name_filter(const struct method_scope *scope,
 	if (wrong != NULL)
 		return invalid(wrong);
 	struct ledger_tip tip;
-	if (ledger_tip(scope->ledger, &tip) != IOTPKI_OK)
+	if (ledger_tip(ledger_of(scope), &tip) != IOTPKI_OK)
 		return no_disk;
 	struct filter filter = { .scope = scope,
 				 .now_s = judged_time(scope, tip.newest_s),
 				 .skip = page.skip,
 				 .first = true };
-	put_literal(scope->out, "[");
-	if (ledger_filter(scope->ledger, page.prefix, page.from, page.skip + page.most, put_found,
-			  &filter) != IOTPKI_OK)
+	method_put_literal(scope->out, "[");
+	if (ledger_filter(ledger_of(scope), page.prefix, page.from, page.skip + page.most,
+			  put_found, &filter) != IOTPKI_OK)
 		return no_disk;
-	put_literal(scope->out, "]");
+	method_put_literal(scope->out, "]");
 	return filter.cut ? too_many_reads : none;
 }
 
@@ -426,38 +434,41 @@ static struct jsonrpc_error getblockchaininfo(const struct method_scope *scope,
 {
 	(void)call;
 	struct ledger_tip tip;
-	if (ledger_tip(scope->ledger, &tip) != IOTPKI_OK)
+	if (ledger_tip(ledger_of(scope), &tip) != IOTPKI_OK)
 		return no_disk;
-	put_literal(scope->out, "{\"chain\":\"iotpki\",\"blocks\":");
-	put_int(scope->out, (int64_t)tip.height);
-	put_literal(scope->out, ",\"bestblockhash\":");
+	method_put_literal(scope->out, "{\"chain\":\"iotpki\",\"blocks\":");
+	method_put_int(scope->out, (int64_t)tip.height);
+	method_put_literal(scope->out, ",\"bestblockhash\":");
 	method_put_hash(scope->out, tip.hash);
-	put_literal(scope->out, ",\"time\":");
-	put_int(scope->out, scope->clock_s);
-	put_literal(scope->out, ",\"initialblockdownload\":false}");
+	method_put_literal(scope->out, ",\"time\":");
+	method_put_int(scope->out, scope->clock_s);
+	method_put_literal(scope->out, ",\"initialblockdownload\":false}");
 	return none;
 }
 
-static const struct method methods[] = {
+static const struct method rows[] = {
 	{ "name_show", "ss", 1, false, name_show },
 	{ "name_history", "sbs", 1, true, name_history },
 	{ "name_filter", "siei", 0, true, name_filter },
 	{ "getblockchaininfo", "", 0, false, getblockchaininfo },
 	{ "name_submit", "s", 1, false, NULL },
 };
+const struct methods methods_ledger = { rows, ARRAY_LEN(rows) };
 
 /* The method of a call, or what to answer instead. */
-const struct method *method_of(const struct jsonrpc_call *call, struct jsonrpc_error *error_out)
+const struct method *method_of(const struct methods *methods, const struct jsonrpc_call *call,
+			       struct jsonrpc_error *error_out)
 {
 	*error_out = call->error;
 	if (error_out->code != JSONRPC_OK)
 		return NULL;
-	for (size_t i = 0; i < ARRAY_LEN(methods); i++) {
-		if (strcmp(methods[i].name, call->method) != 0)
+	for (size_t i = 0; i < methods->count; i++) {
+		const struct method *row = &methods->rows[i];
+		if (strcmp(row->name, call->method) != 0)
 			continue;
-		const char *wrong = check_params(call, methods[i].kinds, methods[i].needed);
+		const char *wrong = check_params(call, row->kinds, row->needed);
 		if (wrong == NULL)
-			return &methods[i];
+			return row;
 		*error_out = (struct jsonrpc_error){ JSONRPC_MISC_ERROR, wrong, NULL };
 		return NULL;
 	}

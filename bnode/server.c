@@ -126,6 +126,9 @@ void server_sweep(struct server *server)
 
 static void forget_request(struct exchange *exchange)
 {
+	struct backend *backend = exchange->server->backend;
+	if (exchange->prepared && backend->forget != NULL)
+		backend->forget(backend, &exchange->job);
 	answer_done(&exchange->answer);
 	buf_done(&exchange->body);
 	client_keep(exchange->client, CLIENTS_BODIES, 0);
@@ -219,7 +222,8 @@ static enum MHD_Result prepare(struct exchange *exchange)
 	struct backend *backend = exchange->server->backend;
 	struct answer *request = &exchange->answer;
 	exchange->prepared = true;
-	if (answer_prepare(buf_text(&exchange->body), exchange->body.len, request) != IOTPKI_OK)
+	if (answer_prepare(backend->methods, buf_text(&exchange->body), exchange->body.len,
+			   request) != IOTPKI_OK)
 		return refuse(exchange, 503);
 	request->metrics = backend->metrics;
 	request->slot = (size_t)exchange->client->fd;

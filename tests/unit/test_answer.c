@@ -13,7 +13,7 @@
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/parse.h"
-#include "bnode/answer.h"
+#include "bnode/method.h"
 #include "bnode/writer.h"
 #include "fake_ledger.h"
 
@@ -93,7 +93,7 @@ static int teardown(void **state)
 static void ask(struct world *world, const char *body, struct buf *out, unsigned int *status)
 {
 	struct answer answer;
-	assert_int_equal(answer_prepare(body, strlen(body), &answer), IOTPKI_OK);
+	assert_int_equal(answer_prepare(&methods_ledger, body, strlen(body), &answer), IOTPKI_OK);
 	assert_int_equal(answer_buf(&answer, out), IOTPKI_OK);
 	assert_int_equal(answer_write(&world->ledger, &world->clock.clock, &answer, out, status),
 			 IOTPKI_OK);
@@ -407,7 +407,7 @@ static void submit_batch(struct world *world, struct buf *out, unsigned int *sta
 			"name_submit", "\"!\"") "," CALL1("name_submit", "5") "]";
 	struct answer answer;
 	struct writer *writer = NULL;
-	assert_int_equal(answer_prepare(body, strlen(body), &answer), IOTPKI_OK);
+	assert_int_equal(answer_prepare(&methods_ledger, body, strlen(body), &answer), IOTPKI_OK);
 	assert_int_equal(answer.submission_count, 3);
 	assert_int_equal(answer.decoded_count, 2);
 	assert_int_equal(writer_start(&world->ledger, &writer), IOTPKI_OK);
@@ -461,7 +461,7 @@ static void busy(void **state)
 	struct answer answer;
 	CLEANUP(buf_done) struct buf out = { 0 };
 	unsigned int status = 0;
-	assert_int_equal(answer_prepare(body, strlen(body), &answer), IOTPKI_OK);
+	assert_int_equal(answer_prepare(&methods_ledger, body, strlen(body), &answer), IOTPKI_OK);
 	answer.busy = true;
 	assert_int_equal(answer_buf(&answer, &out), IOTPKI_OK);
 	assert_int_equal(answer_write(&world->ledger, &world->clock.clock, &answer, &out, &status),

@@ -135,7 +135,7 @@ static enum onchain_problem want_change(struct onchain_progress *progress,
 		return ONCHAIN_OK;
 	}
 	if (!onchain_value_with_end(base, end, value) || strlen(value) > IOTPKI_VALUE_LEDGER_MAX ||
-	    seen->value_cut)
+	    (wish->value == NULL && (seen->value_cut || seen->value_odd)))
 		return ONCHAIN_TOO_LONG;
 	if (same_kind && wish->op == ONCHAIN_UPDATE && strcmp(progress->value, value) == 0 &&
 	    (progress->stage < ONCHAIN_DONE || is_achieved(progress, seen))) {
@@ -168,10 +168,15 @@ static bool revoked_value(const struct onchain_progress *progress, const struct 
 			  char out[static IOTPKI_VALUE_MAX + 1])
 {
 	struct iotpki_record record;
-	const char *base = seen->name == ONCHAIN_NAME_HELD ? seen->value : progress->value;
-	if (seen->value_cut || base[0] == '\0')
+	const bool there = seen->name == ONCHAIN_NAME_HELD && !seen->value_odd;
+	const char *base = there ? seen->value : progress->value;
+	if (there && seen->value_cut)
 		return false;
-	if (iotpki_record_parse(base, strlen(base), &record, NULL) == IOTPKI_OK && record.revoked) {
+	/* Nothing of ours is known that could be kept. */
+	if (base[0] == '\0')
+		base = &revoked_field[1];
+	const bool parsed = iotpki_record_parse(base, strlen(base), &record, NULL) == IOTPKI_OK;
+	if ((parsed && record.revoked) || strcmp(base, &revoked_field[1]) == 0) {
 		(void)snprintf(out, IOTPKI_VALUE_MAX + 1, "%s", base);
 		return true;
 	}

@@ -125,6 +125,7 @@ struct onchain_seen {
 	enum onchain_name name;
 	enum onchain_mine mine; /* HELD */
 	char value[IOTPKI_VALUE_MAX + 1];
+	bool value_odd; /* not printable ASCII: no record, and not shown */
 	bool value_cut; /* the chain holds a longer one (Emercoin takes 20 KiB) */
 	char address[ONCHAIN_ADDRESS_MAX + 1];
 	uint8_t txid[IOTPKI_SHA256_LEN];

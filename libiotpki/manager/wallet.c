@@ -9,18 +9,11 @@
 #include "format/json.h"
 #include "manager/wallet_parts.h"
 
-enum { CALL_TIMEOUT_MS = 10000, RESULT_TEXT_MAX = 256 };
-
-static enum iotpki_err call_nvs(void *context, size_t node, const char *method,
-				const char *params_json, struct nvs_reply *reply_out)
-{
-	return nvs_call(context, node, method, params_json, CALL_TIMEOUT_MS, reply_out);
-}
-
-struct wallet_transport wallet_transport_nvs(struct nvs *nvs)
-{
-	return (struct wallet_transport){ .context = nvs, .call = call_nvs };
-}
+enum {
+	READ_TIMEOUT_MS = 5000,   /* a revocation on other networks may wait for it */
+	WRITE_TIMEOUT_MS = 30000, /* a wallet chooses coins, signs, and looks at its whole past */
+	RESULT_TEXT_MAX = 256,
+};
 
 enum onchain_problem wallet_problem(const struct nvs_reply *reply)
 {
@@ -283,4 +276,21 @@ enum onchain_problem wallet_act(const struct wallet *wallet, enum onchain_action
 		return problem == ONCHAIN_OK ? acts[i].take(&reply, progress) : problem;
 	}
 	return ONCHAIN_BROKEN;
+}
+
+/* ---- the transport ---- */
+
+static enum iotpki_err call_nvs(void *context, size_t node, const char *method,
+				const char *params_json, struct nvs_reply *reply_out)
+{
+	int64_t timeout_ms = READ_TIMEOUT_MS;
+	for (size_t i = 0; i < ARRAY_LEN(acts); i++)
+		if (strcmp(acts[i].method, method) == 0)
+			timeout_ms = WRITE_TIMEOUT_MS;
+	return nvs_call(context, node, method, params_json, timeout_ms, reply_out);
+}
+
+struct wallet_transport wallet_transport_nvs(struct nvs *nvs)
+{
+	return (struct wallet_transport){ .context = nvs, .call = call_nvs };
 }

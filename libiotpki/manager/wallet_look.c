@@ -185,8 +185,10 @@ static enum onchain_problem take_shown(const struct wallet *wallet, const struct
 	seen->name = shown.deleted                            ? ONCHAIN_NAME_DELETED
 		     : shown.expired || shown.expires_in <= 0 ? ONCHAIN_NAME_EXPIRED
 							      : ONCHAIN_NAME_HELD;
+	/* Anything can stand in a chain. What no record is made of is not carried any further. */
+	seen->value_odd = !text_printable(shown.value, strlen(shown.value));
 	seen->value_cut = strlen(shown.value) > IOTPKI_VALUE_MAX;
-	copy_text(seen->value, sizeof(seen->value), shown.value);
+	copy_text(seen->value, sizeof(seen->value), seen->value_odd ? "" : shown.value);
 	copy_text(seen->address, sizeof(seen->address), shown.address);
 	memcpy(seen->txid, shown.txid, sizeof(seen->txid));
 	memcpy(seen->registration, shown.txid, sizeof(seen->registration));

@@ -210,6 +210,11 @@ static void a_revocation_lines_up_and_keeps_the_value(void **state)
 	seen.pending = false;
 	expect("its turn", &progress, &seen, ONCHAIN_CHANGE, ONCHAIN_OK, 0);
 	assert_string_equal(progress.value, OTHER "|x=1|status=revoked");
+	seen.value_odd = true;
+	progress = wanted(CONFIG_NODE_NAMECOIN, ONCHAIN_REVOKE, ONCHAIN_WANTED);
+	expect("what is there is no text", &progress, &seen, ONCHAIN_CHANGE, ONCHAIN_OK, 0);
+	assert_string_equal(progress.value, VALUE "|status=revoked");
+	seen.value_odd = false;
 	seen.value_cut = true;
 	expect("no room for it", &progress, &seen, ONCHAIN_REFUSE, ONCHAIN_TOO_LONG, 0);
 

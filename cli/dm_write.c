@@ -38,6 +38,7 @@ struct job {
 	const char *name;
 	const struct iotpki_record *record; /* NULL: the value stays */
 	struct onchain_wish wish;
+	bool reported; /* how far each network is */
 	const char *signs, *done;
 	const char *verb, *warning; /* of the question: "VERB NAME WARNING" */
 };
@@ -155,13 +156,34 @@ static bool only_for_chains(enum iotpki_err err, const struct manager_report *pl
 	return false;
 }
 
+/* From the durable plan on: what can be done now, the waiting, and the report. */
+static enum cli_exit send_to_chains(struct job *job, const struct manager_report *plan)
+{
+	const bool revoke = job->wish.op == ONCHAIN_REVOKE;
+	struct manager_report *report = &job->report;
+	/* Which did not answer, so that the others come first. */
+	memcpy(report->chain, plan->chain, sizeof(report->chain));
+	report->chain_count = plan->chain_count;
+	const enum cli_exit ran = dm_run_chains(job->cli, &job->dm, &job->manager, job->name,
+						!cli_flag(job->arguments, "no-wait"), report);
+	/* A network that was never begun with this is not done with it, whatever it is done with. */
+	for (size_t i = 0; i < report->chain_count && i < plan->chain_count; i++)
+		if (plan->chain[i].problem != ONCHAIN_OK && !(revoke && plan->chain[i].wanted)) {
+			report->chain[i] = plan->chain[i];
+			report->chain[i].waiting = false;
+		}
+	if (ran != CLI_OK && ran != CLI_INTERRUPTED)
+		return ran;
+	const enum cli_exit said = dm_report(job->cli, &job->dm, job->name, job->done, report);
+	return ran != CLI_OK ? ran : said;
+}
+
 /*
  * The ledgers first: what they refuse, they refuse before anything is paid. Only a revocation is
  * stored for the chains before that, so that no kill can make it forgotten on one of them.
  */
 static enum cli_exit send_all(struct job *job)
 {
-	struct cli *cli = job->cli;
 	struct iotpki_detail detail = { 0 };
 	const struct manager_report plan = job->report;
 	const bool revoke = job->wish.op == ONCHAIN_REVOKE;
@@ -169,34 +191,19 @@ static enum cli_exit send_all(struct job *job)
 	if (revoke)
 		err = manager_begin(&job->manager, job->name, &plan, &detail);
 	if (err != IOTPKI_OK)
-		return cli_fail(cli, err, &detail);
+		return cli_fail(job->cli, err, &detail);
 	err = send_to_ledgers(job, &detail);
-	enum cli_exit exit = CLI_OK;
 	if (only_for_chains(err, &plan, job->wish.op))
 		err = manager_sync(&job->manager, job->name, &job->report, &detail);
+	const enum cli_exit ledgers = err != IOTPKI_OK ? cli_fail(job->cli, err, &detail) : CLI_OK;
+	if (ledgers != CLI_OK && (!revoke || plan.chain_count == 0))
+		return ledgers;
+	err = revoke ? IOTPKI_OK : manager_begin(&job->manager, job->name, &plan, &detail);
 	if (err != IOTPKI_OK)
-		exit = cli_fail(cli, err, &detail);
-	if (exit != CLI_OK && (!revoke || plan.chain_count == 0))
-		return exit;
-	if (!revoke)
-		err = manager_begin(&job->manager, job->name, &plan, &detail);
-	else
-		err = IOTPKI_OK;
-	if (err != IOTPKI_OK)
-		return cli_fail(cli, err, &detail);
-	const enum cli_exit chains =
-		dm_run_chains(cli, &job->dm, &job->manager, job->name,
-			      !cli_flag(job->arguments, "no-wait"), &job->report);
-	/* A network that was never begun with this is not done with it. */
-	for (size_t i = 0; i < job->report.chain_count && i < plan.chain_count; i++)
-		if (plan.chain[i].problem != ONCHAIN_OK && !plan.chain[i].wanted)
-			job->report.chain[i].problem = plan.chain[i].problem;
-	if (chains != CLI_OK && chains != CLI_INTERRUPTED)
-		return chains;
-	const enum cli_exit said = dm_report(cli, &job->dm, job->name, job->done, &job->report);
-	if (chains != CLI_OK)
-		return chains;
-	return exit != CLI_OK ? exit : said;
+		return cli_fail(job->cli, err, &detail);
+	const enum cli_exit exit = send_to_chains(job, &plan);
+	job->reported = ledgers == CLI_OK;
+	return ledgers != CLI_OK ? ledgers : exit;
 }
 
 /* From an opened folder on. */
@@ -324,7 +331,7 @@ enum cli_exit dm_revoke(struct cli *cli, const struct cli_arguments *arguments)
 	if (exit != CLI_OK)
 		return exit;
 	exit = run_job(&job);
-	if (exit != CLI_OK && one_has_it(&job.report))
+	if (exit != CLI_OK && job.reported && one_has_it(&job.report))
 		fprintf(cli->err,
 			"iotpki: it counts already wherever a B-node that has it is asked\n");
 	return exit;

@@ -180,9 +180,11 @@ enum iotpki_err keep_reset_floors(struct keep *keep, struct iotpki_detail *detai
 
 static void learn_time(struct keep *keep, const struct iotpki_answer *answers, size_t count)
 {
-	const unsigned int needed = quorum_needed(lists_config(keep->options.lists)->needed,
-						  quorum_nodes(answers, count));
-	(void)state_offer_time(keep->state, quorum_now(answers, count, needed, INT64_MIN));
+	const size_t nodes = quorum_nodes(answers, count);
+	const unsigned int needed = quorum_needed(lists_config(keep->options.lists)->needed, nodes);
+	const struct quorum_time time = quorum_time(answers, count, needed, INT64_MIN);
+	/* By a floor that one of several nodes made up, the answers of all others would be stale. */
+	(void)state_offer_time(keep->state, nodes > 1 ? time.fresh_s : time.now_s);
 }
 
 static void learn_heights(struct keep *keep, const struct iotpki_answer *answers, size_t count)
@@ -231,9 +233,10 @@ static void learn_revocation(struct keep *keep, const char *name,
 	const struct config *config = lists_config(keep->options.lists);
 	const struct member *member = lists_member(keep->options.lists, name);
 	struct iotpki_decide_input input = { 0 };
+	const struct quorum_time no_time = { INT64_MIN, INT64_MIN };
 	uint32_t nodes = 0;
 	for (size_t i = 0; i < count; i++)
-		if (quorum_judge(&answers[i], INT64_MIN, false) == IOTPKI_OUTCOME_REVOKED)
+		if (quorum_judge(&answers[i], &no_time, false) == IOTPKI_OUTCOME_REVOKED)
 			nodes |= UINT32_C(1) << quorum_node(answers, i);
 	if (member == NULL || nodes == 0 ||
 	    (unsigned int)__builtin_popcount(nodes) <
@@ -241,7 +244,7 @@ static void learn_revocation(struct keep *keep, const char *name,
 		return;
 	membership_fill(member, config, "", "", &input);
 	for (size_t i = 0; i < count; i++) {
-		if (quorum_judge(&answers[i], INT64_MIN, false) != IOTPKI_OUTCOME_REVOKED)
+		if (quorum_judge(&answers[i], &no_time, false) != IOTPKI_OUTCOME_REVOKED)
 			continue;
 		const uint8_t *registration = revoked_registration(&answers[i], &input);
 		if (registration != NULL && answers[i].network < config->network_count)

@@ -233,8 +233,8 @@ static void fetch_late(struct ask *ask, const struct subject *subject, struct ve
 		if (result->answers[i].outcome != IOTPKI_OUTCOME_PENDING)
 			continue;
 		result->answers[i] = answers[i];
-		result->decision.judged[i] =
-			quorum_judge(&answers[i], result->decision.now_s, true);
+		const struct quorum_time time = { result->decision.now_s, answers[i].asked_s };
+		result->decision.judged[i] = quorum_judge(&answers[i], &time, true);
 		late_out[i] = true;
 	}
 }

@@ -193,12 +193,12 @@ static uint32_t alike(const struct health *health, const struct iotpki_answer *a
  * revocation stands whatever comes.
  */
 static bool is_clear(const struct health *health, const struct iotpki_answer *answers,
-		     int64_t now_s)
+		     const struct quorum_time *time)
 {
 	enum iotpki_outcome judged[IOTPKI_NODES_MAX];
 	uint32_t may_agree = 0; /* slots that count, or may come to count, for an ADMIT */
 	for (size_t i = 0; i < health->count; i++) {
-		judged[i] = quorum_judge(&answers[i], now_s, false);
+		judged[i] = quorum_judge(&answers[i], time, false);
 		if (judged[i] == IOTPKI_OUTCOME_REVOKED)
 			return true;
 		if (judged[i] == IOTPKI_OUTCOME_PENDING || judged[i] == IOTPKI_OUTCOME_REGISTERED)
@@ -223,8 +223,9 @@ bool health_lift(const struct health *health, const struct health_round *round,
 	if (open == 0)
 		return true;
 	const int64_t known_s = now_s > CLOCK_BUILD_TIME_S ? now_s : CLOCK_BUILD_TIME_S;
-	const int64_t time_s = quorum_now(answers, health->count, health->needed, known_s);
-	if (!is_clear(health, answers, time_s))
+	const struct quorum_time time =
+		quorum_time(answers, health->count, health->needed, known_s);
+	if (!is_clear(health, answers, &time))
 		return false;
 	for (size_t i = 0; i < health->count; i++)
 		if ((open & bit(i)) != 0)

@@ -97,8 +97,8 @@ unsigned int quorum_needed(unsigned int needed, size_t count)
 	return needed >= 1 && needed <= count ? needed : QUORUM_NEVER;
 }
 
-int64_t quorum_now(const struct iotpki_answer *answers, size_t count, unsigned int needed,
-		   int64_t known_s)
+static int64_t told_by(const struct iotpki_answer *answers, size_t count, unsigned int needed,
+		       int64_t known_s)
 {
 	int64_t now_s = known_s;
 	for (size_t i = 0; i < count; i++) {
@@ -112,7 +112,16 @@ int64_t quorum_now(const struct iotpki_answer *answers, size_t count, unsigned i
 	return now_s;
 }
 
-enum iotpki_outcome quorum_judge(const struct iotpki_answer *answer, int64_t now_s, bool deadline)
+struct quorum_time quorum_time(const struct iotpki_answer *answers, size_t count,
+			       unsigned int needed, int64_t known_s)
+{
+	const unsigned int witnesses = needed > 1 ? needed : 2;
+	return (struct quorum_time){ told_by(answers, count, needed, known_s),
+				     told_by(answers, count, witnesses, known_s) };
+}
+
+enum iotpki_outcome quorum_judge(const struct iotpki_answer *answer, const struct quorum_time *time,
+				 bool deadline)
 {
 	/* Callers index by the network of whatever is not malformed. */
 	if (answer->network >= IOTPKI_NODES_MAX)
@@ -127,9 +136,9 @@ enum iotpki_outcome quorum_judge(const struct iotpki_answer *answer, int64_t now
 	/* Before staleness: a revocation does not age (I3). */
 	if (says_revoked(answer))
 		return IOTPKI_OUTCOME_REVOKED;
-	if (answer->rolled_back || is_stale(answer, now_s))
+	if (answer->rolled_back || is_stale(answer, time->fresh_s))
 		return IOTPKI_OUTCOME_STALE;
-	if (answer->outcome == IOTPKI_OUTCOME_REGISTERED && has_ended(answer, now_s))
+	if (answer->outcome == IOTPKI_OUTCOME_REGISTERED && has_ended(answer, time->now_s))
 		return IOTPKI_OUTCOME_EXPIRED;
 	return answer->outcome;
 }

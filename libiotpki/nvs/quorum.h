@@ -36,15 +36,23 @@ struct quorum_count {
 /** `needed` if this many of `count` nodes (quorum_nodes) can agree, else QUORUM_NEVER. */
 unsigned int quorum_needed(unsigned int needed, size_t count);
 
+/** The times to judge answers by. */
+struct quorum_time {
+	int64_t now_s; /* what has ended */
+	int64_t fresh_s; /* what is stale; the earlier one of the two where one node alone sets now_s */
+};
+
 /**
- * The time to judge by: known_s, or 2 h before the n-th newest tip where that is later. Which
+ * Each is known_s, or 2 h before the n-th newest tip where that is later; for what is stale, of at
+ * least two nodes: with n = 1 a node that tells a time far ahead must not silence the others. Which
  * answers are stale plays no part in it: see docs/design.md, "Decision".
  */
-int64_t quorum_now(const struct iotpki_answer *answers, size_t count, unsigned int needed,
-		   int64_t known_s);
+struct quorum_time quorum_time(const struct iotpki_answer *answers, size_t count,
+			       unsigned int needed, int64_t known_s);
 
 /** An answer after staleness, end and nonsense were judged; always one of the enum. */
-enum iotpki_outcome quorum_judge(const struct iotpki_answer *answer, int64_t now_s, bool deadline);
+enum iotpki_outcome quorum_judge(const struct iotpki_answer *answer, const struct quorum_time *time,
+				 bool deadline);
 
 /**
  * The slot that votes for the node that slot `i` is a URL of: its own, or the one that its twin

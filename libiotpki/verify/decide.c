@@ -150,13 +150,13 @@ static const enum iotpki_reason reason_of[] = {
 };
 
 static struct quorum_count count_answers(const struct iotpki_decide_input *input,
+					 const struct quorum_time *time,
 					 struct iotpki_decision *decision)
 {
 	struct quorum_count count = { 0 };
 	for (size_t i = 0; i < node_count(input); i++) {
 		const struct iotpki_answer *answer = &input->answers[i];
-		const enum iotpki_outcome judged =
-			quorum_judge(answer, decision->now_s, input->deadline);
+		const enum iotpki_outcome judged = quorum_judge(answer, time, input->deadline);
 		const enum quorum_finding finding = find(input, answer, judged);
 		quorum_add(&count, quorum_node(input->answers, i), judged, finding);
 		decision->judged[i] = judged;
@@ -268,8 +268,10 @@ void iotpki_decide(const struct iotpki_decide_input *input, struct iotpki_decisi
 	struct iotpki_decision *decision = decision_out;
 	const unsigned int needed = quorum_needed(input->needed, voter_count(input));
 	const int64_t known_s = later(input->clock_s, later(input->floor_s, input->build_s));
-	decision->now_s = quorum_now(input->answers, node_count(input), needed, known_s);
-	const struct quorum_count count = count_answers(input, decision);
+	const struct quorum_time time =
+		quorum_time(input->answers, node_count(input), needed, known_s);
+	decision->now_s = time.now_s;
+	const struct quorum_count count = count_answers(input, &time, decision);
 	const bool all = !count.pending;
 
 	const enum iotpki_reason refused = list_refuses(input, decision->now_s);

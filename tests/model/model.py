@@ -63,11 +63,10 @@ def voters(answers):
     return sum(1 for i in range(len(answers)) if node_of(answers, i) == i)
 
 
-def time_of(s, answers):
+def time_of(s, answers, n):
     """max(clock, floor, build, n-th newest tip of the good nodes - 2 h), good depending on it."""
     known = max(s["clock"], s["floor"], s["build"])
     now = known
-    n = s["needed"]
     while 1 <= n <= voters(answers):
         newest = {}
         for i, a in enumerate(answers):
@@ -82,7 +81,7 @@ def time_of(s, answers):
     return now
 
 
-def judge(a, now, deadline):
+def judge(a, now, fresh, deadline):
     if not 0 <= a["network"] < NODES_MAX:
         return MALFORMED
     outcome = a["outcome"]
@@ -94,7 +93,7 @@ def judge(a, now, deadline):
         return MALFORMED
     if is_revoked(a):
         return REVOKED
-    if is_stale(a, now):
+    if is_stale(a, fresh):
         return STALE
     if outcome == REGISTERED:
         end = a["ends"] if a["ex"] == NONE else min(a["ends"], a["ex"])
@@ -175,8 +174,10 @@ def decide(s, answers, deadline):
         answers = []
     n = s["needed"]
     reachable = 1 <= n <= voters(answers)
-    now = time_of(s, answers)
-    judged = [judge(a, now, deadline) for a in answers]
+    now = time_of(s, answers, n)
+    # One node alone must not make the others stale.
+    fresh = time_of(s, answers, 2) if n == 1 else now
+    judged = [judge(a, now, fresh, deadline) for a in answers]
     against = [objection(s, a, j) for a, j in zip(answers, judged)]
     agreeing = len(nodes_where(answers, lambda i, _: against[i] == ""))
     good = len(nodes_where(answers, lambda i, _: against[i] is not None))

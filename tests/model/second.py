@@ -31,12 +31,11 @@ HIGHEST_FIRST = (REVOKED, RE_REGISTERED, EXPIRED, HASH_MISMATCH, UNREGISTERED)
 
 # ---------------------------------------------------------------------------- time
 
-def time_now(q, answers):
+def time_now(q, answers, n):
     """max(system clock, floor, build time, n-th newest tip of this query's good nodes - 2 h).
 
     Stale ones may be among them: a tip that moves now is ahead of it, as all newer ones are.
     """
-    n = q["needed"]
     told = {}  # a node counts once, by the newest of its tips; not where it rolled back
     for i, a in enumerate(answers):
         if is_well_formed(a) and (says_revoked(a) or not a["rolled_back"]):
@@ -83,8 +82,8 @@ def is_well_formed(a):
     return a["outcome"] in WELL_FORMED and not is_unknown(a)
 
 
-def judged(a, now, deadline):
-    """What it says at this time. A stale answer is none, except revoked, which counts."""
+def judged(a, now, witnessed, deadline):
+    """What it says at this time; stale only by what at least two nodes tell. A stale answer is none, except revoked, which counts."""
     if is_unknown(a):
         return IS_MALFORMED
     if a["outcome"] == SAYS_NOTHING and deadline:
@@ -95,7 +94,7 @@ def judged(a, now, deadline):
         return SAYS_REVOKED
     if a["rolled_back"]:
         return IS_STALE
-    if now - a["tip"] > max(0, a["max_age"]):  # a tip ahead of now never is
+    if witnessed - a["tip"] > max(0, a["max_age"]):  # a tip ahead of now never is
         return IS_STALE
     ends = [a["ends"]] + ([a["ex"]] if a["ex"] != ABSENT else [])
     if a["outcome"] == SAYS_REGISTERED and over(now, min(ends)):
@@ -196,8 +195,9 @@ def decide(q, answers, deadline):
     """(verdict, reason, final, soft, followed, now, good, agreeing, each answer's judgement)"""
     # Chosen: what cannot be a set of answers is none.
     answers = [] if q["no_array"] or len(answers) > NODES_MAX else answers
-    now = time_now(q, answers)
-    said = [judged(a, now, deadline) for a in answers]
+    now = time_now(q, answers, q["needed"])
+    witnessed = time_now(q, answers, max(q["needed"], 2)) if q["needed"] > 0 else now
+    said = [judged(a, now, witnessed, deadline) for a in answers]
     views = [objection(q, a, what) if what in WELL_FORMED else None
              for a, what in zip(answers, said)]
     good = [view for view in views if view is not None]

@@ -68,6 +68,7 @@ ANSWER(with_new_ssh, good, answer.record.has_ssh = true; set(answer.record.ssh, 
 ANSWER(stale, good, answer.tip_s = NOW - HOUR - 1)
 ANSWER(nearly_stale, good, answer.tip_s = NOW - HOUR)
 ANSWER(far_ahead, good, answer.tip_s = LATER + 2 * HOUR)
+ANSWER(ahead, good, answer.tip_s = NOW + 4 * HOUR)
 ANSWER(not_ready, good, answer.outcome = IOTPKI_OUTCOME_NOT_READY)
 ANSWER(unreachable, good, answer.outcome = IOTPKI_OUTCOME_UNREACHABLE)
 ANSWER(unauthorized, good, answer.outcome = IOTPKI_OUTCOME_UNAUTHORIZED)
@@ -267,6 +268,9 @@ static const struct row {
 	/* time */
 	{ "one node cannot move the clock", NULL, 2, { good, good, far_ahead }, ADMIT, FINAL },
 	{ "n nodes do", NULL, 2, { far_ahead, far_ahead, pending }, DENY(MEMBER_EXPIRED), FINAL },
+	{ "one node's time silences nobody",
+	  NULL, 1, { unregistered, ahead }, DENY(DISAGREE), FINAL },
+	{ "two nodes' time does", NULL, 1, { unregistered, ahead, ahead }, ADMIT, FINAL },
 	{ "no clock, n tips", clockless, 2, { good, good }, ADMIT, FINAL },
 
 	{ "a node that went back moves no clock",

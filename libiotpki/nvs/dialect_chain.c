@@ -96,6 +96,20 @@ bool dialect_value_revoked(const char *value)
 	return false;
 }
 
+bool dialect_value_doubtful(const char *value)
+{
+	static const char word[] = "status=revoked";
+	const size_t len = sizeof(word) - 1, value_len = strlen(value);
+	for (size_t i = 0; i + len <= value_len; i++) {
+		size_t altered = i > 0 && strchr(" |", value[i - 1]) == NULL ? 1 : 0;
+		for (size_t j = 0; j < len && altered < 2; j++)
+			altered += value[i + j] != word[j];
+		if (altered == 1)
+			return true;
+	}
+	return false;
+}
+
 /* ---- the tip ---- */
 
 static bool says_regtest(const struct json_t *info)

@@ -34,7 +34,7 @@ struct walk {
 	struct dialect_fields entry, before; /* this operation and the one before; height 0: none */
 	bool begun;                          /* inside a life whose beginning is there */
 	bool found;                          /* the operation, in this life */
-	bool unread; /* an operation of this life whose value is not there */
+	bool unread; /* an operation of this life whose value is not there, or is doubtful */
 };
 
 static int64_t life_blocks(const struct walk *walk)
@@ -97,7 +97,7 @@ static void add(struct walk *walk, struct dialect_life *life)
 		entry->operation != NULL && strcmp(entry->operation, "name_delete") == 0;
 	if (deleted || (entry->value != NULL && dialect_value_revoked(entry->value)))
 		life->revoked = true;
-	if (!deleted && entry->value == NULL)
+	if (!deleted && (entry->value == NULL || dialect_value_doubtful(entry->value)))
 		walk->unread = true;
 	if (memcmp(entry->txid, walk->txid, IOTPKI_SHA256_LEN) != 0)
 		return;

@@ -114,6 +114,11 @@ enum iotpki_outcome dialect_judge_tip(const struct dialect_question *question,
 				      struct iotpki_detail *detail);
 /** Whether a value says revoked, also where it is no record otherwise (design 4). */
 bool dialect_value_revoked(const char *value);
+/**
+ * Whether one altered byte may be all that keeps a value from saying so: plain http has nothing
+ * that would notice it, and of an earlier operation nothing but its value says revoked.
+ */
+bool dialect_value_doubtful(const char *value);
 
 /** dialect_answer() for Emercoin and Namecoin; the slots are MALFORMED, else empty. */
 void dialect_answer_chain(const struct dialect_question *question, const struct dialect_http *http,

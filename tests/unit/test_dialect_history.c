@@ -32,8 +32,8 @@ enum want {
 /*
  * The list: "TXID@HEIGHT" and letters, where TXID is one digit. N: name_new, D: name_delete,
  * F: name_firstupdate, X: Name_new (else name_update); r: revoked, w: revoked within what is no
- * record, s: revoked and nothing else, a: the word inside another field, -: no value; b: another
- * name; +NUMBER: added to expires_in, which is right without it.
+ * record, s: revoked and nothing else, a: the word inside another field, t, u, v: the word with one
+ * and two letters altered, -: no value; b: another name; +NUMBER: added to expires_in, which is right without it.
  */
 struct row {
 	const char *what;
@@ -56,7 +56,12 @@ static const struct row rows[] = {
 	{ "revoked after what was shown", E, 60, 1, REVOKED, 1, "1@50N 2@51r", false },
 	{ "revoked in no record", E, 60, 3, REVOKED, 1, "1@50N 2@51w 3@52", false },
 	{ "revoked and nothing else", E, 60, 3, REVOKED, 1, "1@50N 2@51s 3@52", false },
-	{ "the word within a field", E, 60, 3, KNOWN, 1, "1@50N 2@51a 3@52", false },
+	{ "the word, its bar altered", E, 60, 3, ODD, 0, "1@50N 2@51a 3@52", false },
+	{ "the word, a letter altered", E, 60, 3, ODD, 0, "1@50N 2@51t 3@52", false },
+	{ "the word, its end altered", E, 60, 3, ODD, 0, "1@50N 2@51u 3@52", false },
+	{ "the word, two altered", E, 60, 3, KNOWN, 1, "1@50N 2@51v 3@52", false },
+	{ "a letter altered, in an earlier life", E, 60, 3, KNOWN, 3, "1@50N 2@51t 3@52N", false },
+	{ "a letter altered, revoked since", E, 60, 3, REVOKED, 1, "1@50N 2@51t 3@52r", false },
 	{ "deleted after what was shown", E, 60, 1, REVOKED, 1, "1@50N 2@51D-", false },
 	{ "J11 deleted with a value", E, 60, 1, REVOKED, 1, "1@50N 2@51D", false },
 	{ "deleted, then taken again", E, 60, 3, KNOWN, 3, "1@50N 2@51D- 3@52N", false },
@@ -132,6 +137,9 @@ static void take_letter(struct operation *at, char letter)
 		{ 'w', NULL, "x|status=revoked!", NULL },
 		{ 's', NULL, "status=revoked", NULL },
 		{ 'a', NULL, "a=status=revoked", NULL },
+		{ 't', NULL, VALUE "|statur=revoked", NULL },
+		{ 'u', NULL, VALUE "|status=revokee", NULL },
+		{ 'v', NULL, VALUE "|statur=revokee", NULL },
 		{ 'b', NULL, NULL, "iot/b" },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(letters); i++) {

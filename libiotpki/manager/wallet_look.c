@@ -273,7 +273,7 @@ static enum onchain_problem take_history(const struct wallet *wallet, const stru
 	return found ? ONCHAIN_OK : ONCHAIN_BROKEN;
 }
 
-static enum onchain_problem look_history(const struct wallet *wallet, uint64_t life,
+static enum onchain_problem look_history(const struct wallet *wallet, uint64_t life, bool must_fit,
 					 struct onchain_seen *seen)
 {
 	CLEANUP(buf_done) struct buf params = BUF_INIT(ONCHAIN_TEXT_MAX);
@@ -282,11 +282,16 @@ static enum onchain_problem look_history(const struct wallet *wallet, uint64_t l
 	params_text(&params, wallet->nvs_name, wallet->type == CONFIG_NODE_EMERCOIN ? ",true" : "");
 	const enum onchain_problem problem =
 		call_json(wallet, "name_history", &params, &reply, &root);
-	seen->no_history =
-		problem == ONCHAIN_NO_WALLET || (problem != ONCHAIN_OK && reply.code == -1);
-	if (seen->no_history)
-		return ONCHAIN_OK;
-	return problem != ONCHAIN_OK ? problem : take_history(wallet, root, life, seen);
+	const struct onchain_seen before = *seen;
+	const enum onchain_problem fits =
+		problem == ONCHAIN_OK ? take_history(wallet, root, life, seen) : problem;
+	const bool none = problem == ONCHAIN_NO_WALLET || reply.code == -1;
+	if (!none && (fits != ONCHAIN_BROKEN || must_fit))
+		return fits;
+	/* One that is not there, or too long to be read, keeps no name from being revoked. */
+	*seen = before;
+	seen->no_history = true;
+	return ONCHAIN_OK;
 }
 
 /* ---- Namecoin's pre-order ---- */
@@ -350,7 +355,7 @@ static enum onchain_problem find_order(const struct wallet *wallet,
 }
 
 static enum onchain_problem look_once(const struct wallet *wallet,
-				      const struct onchain_progress *progress,
+				      const struct onchain_progress *progress, bool must_fit,
 				      struct onchain_seen *seen)
 {
 	*seen = (struct onchain_seen){ .order_depth = ONCHAIN_DEPTH_UNKNOWN };
@@ -361,7 +366,7 @@ static enum onchain_problem look_once(const struct wallet *wallet,
 	if (problem == ONCHAIN_OK)
 		problem = look_name(wallet, seen);
 	if (problem == ONCHAIN_OK && seen->name == ONCHAIN_NAME_HELD)
-		problem = look_history(wallet, life, seen);
+		problem = look_history(wallet, life, must_fit, seen);
 	if (problem != ONCHAIN_OK || wallet->type != CONFIG_NODE_NAMECOIN ||
 	    progress->op != ONCHAIN_REGISTER || progress->stage >= ONCHAIN_DONE)
 		return problem;
@@ -377,6 +382,6 @@ enum onchain_problem wallet_look(const struct wallet *wallet,
 				 struct onchain_seen *seen_out)
 {
 	/* A block between two of the calls makes answers that do not fit each other, once. */
-	const enum onchain_problem problem = look_once(wallet, progress, seen_out);
-	return problem == ONCHAIN_BROKEN ? look_once(wallet, progress, seen_out) : problem;
+	const enum onchain_problem problem = look_once(wallet, progress, true, seen_out);
+	return problem == ONCHAIN_BROKEN ? look_once(wallet, progress, false, seen_out) : problem;
 }

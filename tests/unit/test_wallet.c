@@ -350,6 +350,34 @@ static void answers_that_no_node_gives_stop_it(void **state)
 	assert_int_equal(chain_node_violations(owner->nodes[NAMECOIN]), 0);
 }
 
+/* A node without the history, or with one that cannot be read, must not keep a name from being revoked. */
+static void a_name_is_revoked_without_its_history(void **state)
+{
+	struct owner *owner = *state;
+	register_name(owner);
+	static const char *const switches[] = {
+		"{\"no_namehistory\":true}",
+		"{\"no_namehistory\":false,\"jsonrpc_error\":{\"code\":-1,\"message\":\"no\","
+		"\"method\":\"name_history\"}}",
+		"{\"jsonrpc_error\":{\"code\":-77,\"message\":\"no\","
+		"\"method\":\"name_history\"}}",
+	};
+	const struct onchain_wish renewal = { .op = ONCHAIN_UPDATE, .value = OTHER };
+	const struct onchain_wish revocation = { .op = ONCHAIN_REVOKE };
+	for (size_t i = 0; i < ARRAY_LEN(switches); i++) {
+		struct manager_report plan;
+		assert_true(chain_node_set(owner->nodes[NAMECOIN], switches[i]));
+		assert_int_equal(manager_plan(&owner->manager, NAME, &renewal, &plan, NULL),
+				 IOTPKI_OK);
+		assert_int_equal(plan.chain[NAMECOIN].problem, ONCHAIN_NO_WALLET);
+	}
+	begin(owner, &revocation);
+	assert_int_equal(wait_for_it(owner), IOTPKI_OK);
+	assert_true(manager_done(&owner->report));
+	for (size_t i = 0; i < KINDS; i++)
+		assert_shown(owner, i, "|status=revoked");
+}
+
 /* A transport that gives one answer to everything. */
 static enum iotpki_err say(void *context, size_t node, const char *method, const char *params_json,
 			   struct nvs_reply *reply_out)
@@ -407,6 +435,7 @@ int main(void)
 		ROW(a_name_can_be_given_away),
 		ROW(a_salt_that_is_lost_costs_a_pre_order),
 		ROW(a_lost_answer_is_found_again),
+		ROW(a_name_is_revoked_without_its_history),
 		ROW(answers_that_no_node_gives_stop_it),
 		cmocka_unit_test(a_wrong_answer_to_a_step_is_not_taken),
 	};

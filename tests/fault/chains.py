@@ -61,10 +61,16 @@ class Case:
         done = run(IOTPKI, "--json", "dm", "show", self.who, "--dir", work + "/dm")
         return json.loads(done.out)["result"] if done.code == 0 else None
 
-    def kill(self, point):
+    def block(self):
+        pass
+
+    def kill(self, point, mined=False):
         work = self.fresh()
         before = self.mark()
         done = fault("signal=KILL", *point, self.command(work))
+        if mined:
+            self.block()
+            point = (*point, "then a block")
         count("kills", done.code != 0)
         if run(IOTPKI, "dm", "list", "--dir", work + "/dm").code != 0:
             problem(self.name, point, "the store cannot be read after the kill")
@@ -76,14 +82,17 @@ class Case:
         sample = self.fresh()
         found = kill_points(sample, self.command(sample))
         sample = self.fresh()
-        found += points(sample, self.command(sample))
+        answers = points(sample, self.command(sample))
         sample, before = self.fresh(), self.mark()
         must(*self.command(sample))
         if wrong := self.resume(sample, before):
             problem(self.name, ("no", "kill"), wrong)
-        for point in found:
+        for point in found + answers:
             self.kill(point)
-        print(f"{self.name}: {len(found)} kills")
+        # What was sent, and not noted, is no longer in the mempool when the command is run again.
+        for point in answers:
+            self.kill(point, mined=True)
+        print(f"{self.name}: {len(found) + 2 * len(answers)} kills")
 
 
 class OnChain(Case):
@@ -109,6 +118,9 @@ class OnChain(Case):
 
     def command(self, work):
         return getattr(self, self.again)(work)
+
+    def block(self):
+        self.chain.call("fake_mine", 1)
 
     def resume(self, work, before):
         for _ in range(4):

@@ -5,12 +5,14 @@
 #include <string.h>
 
 #include "agent/authinfo.h"
+#include "agent/dissent.h"
 
 struct authorize {
 	struct authorize_options options;
 	struct jobs jobs;
 	struct recent recent;
 	struct known known;
+	struct dissent dissent;
 	struct authorize_counts counts;
 };
 
@@ -255,7 +257,7 @@ static void answer_explain(const struct authorize *authorize, const struct job_c
 	frame_answer_text(answer, "name", result->name);
 	log_line_start(&nodes);
 	agent_log_nodes(&nodes, lists_config(authorize->options.lists), result->answers,
-			result->decision.judged, result->answer_count, result->decision.now_s);
+			&result->decision, result->answer_count, result->decision.now_s);
 	frame_answer_text(answer, "nodes", nodes.len > 0 ? nodes.text + 1 : "");
 	frame_answer_int(answer, "agreeing", (int64_t)result->decision.agreeing);
 	frame_answer_int(answer, "needed", (int64_t)lists_config(authorize->options.lists)->needed);
@@ -437,16 +439,20 @@ bool authorize_judge(void *context, const struct questions_view *view, bool wait
 {
 	struct authorize *authorize = context;
 	const struct judge *judge = &authorize->jobs.options.judge;
-	const bool negative = judge_negative(judge, view);
+	struct iotpki_decision decision;
+	const bool negative = judge_negative(judge, view, &decision);
 	if (negative && !waited) {
 		struct log_line line;
 		log_line_start(&line);
 		log_line_text(&line, "event", "late-negative", 32);
 		log_line_text(&line, "name", view->name, IOTPKI_NAME_MAX);
-		agent_log_nodes(&line, lists_config(judge->lists), view->answers, NULL, view->count,
-				judge->clock->now_s(judge->clock));
+		agent_log_nodes(&line, lists_config(judge->lists), view->answers, &decision,
+				view->count, judge->clock->now_s(judge->clock));
 		log_write(LOG_LEVEL_WARNING, "%s", line.text);
 	}
+	if (view->deadline)
+		dissent_hear(&authorize->dissent, lists_config(judge->lists), view, &decision,
+			     judge->clock);
 	return negative;
 }
 

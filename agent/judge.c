@@ -107,20 +107,22 @@ bool judge_list_alone(const struct judge *judge, const struct judge_case *peer,
 	return decision_out->final;
 }
 
-bool judge_negative(const struct judge *judge, const struct questions_view *view)
+bool judge_negative(const struct judge *judge, const struct questions_view *view,
+		    struct iotpki_decision *decision_out)
 {
+	/* Registered all over, and yet not this entry's: another hash, another registration. */
+	const struct judge_case peer = { .name = view->name,
+					 .any_rights = true,
+					 .presented = IOTPKI_PRESENTED_NAME };
+	judge_decide(judge, &peer, view, decision_out);
+	if (decision_out->verdict == IOTPKI_DENY && decision_out->reason >= IOTPKI_UNREGISTERED &&
+	    decision_out->reason <= IOTPKI_DISAGREE)
+		return true;
 	for (size_t i = 0; i < view->count; i++) {
 		const enum iotpki_outcome outcome = view->answers[i].outcome;
 		if (outcome == IOTPKI_OUTCOME_REVOKED || outcome == IOTPKI_OUTCOME_EXPIRED ||
 		    outcome == IOTPKI_OUTCOME_UNREGISTERED)
 			return true;
 	}
-	/* Registered all over, and yet not this entry's: another hash, another registration. */
-	const struct judge_case peer = { .name = view->name,
-					 .any_rights = true,
-					 .presented = IOTPKI_PRESENTED_NAME };
-	struct iotpki_decision decision;
-	judge_decide(judge, &peer, view, &decision);
-	return decision.verdict == IOTPKI_DENY && decision.reason >= IOTPKI_UNREGISTERED &&
-	       decision.reason <= IOTPKI_DISAGREE;
+	return false;
 }

@@ -42,5 +42,9 @@ void judge_decide(const struct judge *judge, const struct judge_case *peer,
  */
 bool judge_list_alone(const struct judge *judge, const struct judge_case *peer,
 		      struct iotpki_decision *decision_out);
-/** Whether a set of answers denies the name's own entry: what is reused of it must go. */
-bool judge_negative(const struct judge *judge, const struct questions_view *view);
+/**
+ * Whether a set of answers denies the name's own entry: what is reused of it must go.
+ * @param decision_out  what decide() says of that entry
+ */
+bool judge_negative(const struct judge *judge, const struct questions_view *view,
+		    struct iotpki_decision *decision_out);

@@ -217,20 +217,28 @@ static void add(struct log_line *line, const char *text)
 	line->len += len;
 }
 
+const char *agent_log_word(const struct iotpki_answer *answers,
+			   const struct iotpki_decision *decision, size_t node)
+{
+	const enum iotpki_outcome outcome = answers[node].outcome;
+	if (decision == NULL || outcome == IOTPKI_OUTCOME_PENDING)
+		return iotpki_outcome_name(outcome);
+	if (decision->judged[node] == IOTPKI_OUTCOME_REGISTERED &&
+	    decision->objections[node] != IOTPKI_REASON_NONE)
+		return iotpki_reason_name(decision->objections[node]);
+	return iotpki_outcome_name(decision->judged[node]);
+}
+
 void agent_log_nodes(struct log_line *line, const struct config *config,
-		     const struct iotpki_answer *answers, const enum iotpki_outcome *judged,
+		     const struct iotpki_answer *answers, const struct iotpki_decision *decision,
 		     size_t count, int64_t now_s)
 {
 	for (size_t i = 0; i < count && i < config->node_count; i++) {
 		const struct iotpki_answer *answer = &answers[i];
-		const enum iotpki_outcome outcome =
-			judged != NULL && answer->outcome != IOTPKI_OUTCOME_PENDING
-				? judged[i]
-				: answer->outcome;
 		/* These parentheses hold numbers and our own words; the node's name is a checked word. */
 		char text[CONFIG_WORD_MAX + 160];
 		int len = snprintf(text, sizeof(text), " %s=%s", config->nodes[i].name,
-				   iotpki_outcome_name(outcome));
+				   agent_log_word(answers, decision, i));
 		const bool tip = answer->tip_s != 0;
 		if (len > 0 && tip)
 			(void)snprintf(text + len, sizeof(text) - (size_t)len,
@@ -277,8 +285,8 @@ void agent_log_format(const struct agent_log_decision *entry, int64_t now_s, str
 	(void)snprintf(text, sizeof(text), " answers=%u/%u", decision->agreeing, entry->needed);
 	add(line, text);
 	if (entry->answers != NULL)
-		agent_log_nodes(line, entry->config, entry->answers, decision->judged,
-				entry->answer_count, now_s);
+		agent_log_nodes(line, entry->config, entry->answers, decision, entry->answer_count,
+				now_s);
 	char tail[96];
 	(void)snprintf(tail, sizeof(tail), " reused=%s ms=%" PRId64 " id=%016" PRIx64,
 		       entry->reused ? "yes" : "no", entry->ms, entry->id);

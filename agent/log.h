@@ -49,9 +49,15 @@ struct agent_log_decision {
 void agent_log_decision(struct agent_log *log, const struct agent_log_decision *entry);
 /** The text of agent_log_decision(), for tests. */
 void agent_log_format(const struct agent_log_decision *entry, int64_t now_s, struct log_line *line);
+/**
+ * What a node said, as decide() judged it: "registered", "revoked", ...; of a registered name that is
+ * not the entry's, "hash-mismatch" or "re-registered". decision NULL: as the node said it.
+ */
+const char *agent_log_word(const struct iotpki_answer *answers,
+			   const struct iotpki_decision *decision, size_t node);
 /** " home=revoked(tip=1234,age=40s,12ms)" for each configured node; for explain and late answers too. */
 void agent_log_nodes(struct log_line *line, const struct config *config,
-		     const struct iotpki_answer *answers, const enum iotpki_outcome *judged,
+		     const struct iotpki_answer *answers, const struct iotpki_decision *decision,
 		     size_t count, int64_t now_s);
 /** "IPK-203", "-" of IOTPKI_REASON_NONE. */
 void agent_log_code(enum iotpki_reason reason, char *out, size_t size);

@@ -38,7 +38,7 @@ static void print_usage(FILE *to)
 	      to);
 	for (size_t i = 0; i < ARRAY_LEN(nouns); i++)
 		for (const struct cli_verb *v = nouns[i]; v->noun != NULL; v++)
-			fprintf(to, "  %-8s %-9s %s\n", v->noun, v->verb != NULL ? v->verb : "",
+			fprintf(to, "  %-8s %-11s %s\n", v->noun, v->verb != NULL ? v->verb : "",
 				v->help);
 	print_globals(to);
 }

@@ -90,6 +90,12 @@ static int64_t mark(void *context, struct iotpki_answer *answers, size_t count)
 	return state_time_floor(state);
 }
 
+static void listen_for_proofs(const struct agent *agent)
+{
+	const struct nvs_listener listener = { keep_proof, agent->keep };
+	nvs_listen(agent->nvs, &listener);
+}
+
 static struct questions_options questions_options(const struct agent *agent, struct nvs *nvs)
 {
 	const struct config *config = lists_config(agent->lists);
@@ -145,6 +151,7 @@ static enum iotpki_err renew_nodes(struct agent *agent)
 	nvs_free(agent->nvs);
 	agent->nvs = nvs;
 	keep_configure(agent->keep);
+	listen_for_proofs(agent);
 	set_access(agent);
 	config_warnings(lists_config(agent->lists), warn, agent);
 	return err;
@@ -441,6 +448,7 @@ static enum iotpki_err open_parts(struct agent *agent)
 		nvs_set_mark(agent->nvs, mark, agent);
 	if (err != IOTPKI_OK)
 		return err;
+	listen_for_proofs(agent);
 	const struct authorize_options authorize = { .lists = agent->lists,
 						     .clock = agent->options.clock,
 						     .state = keep_state(agent->keep),

@@ -7,6 +7,7 @@
 
 #include "agent/judge.h"
 #include "agent/log.h"
+#include "identity/tx.h"
 #include "nvs/quorum.h"
 
 enum {
@@ -281,54 +282,69 @@ static bool was_tried(struct keep *keep, size_t slot,
 	return false;
 }
 
-static bool copy_steps(struct proof *proof, const struct tx_proof_step *steps, size_t count)
+static bool copy_steps(struct proof *proof, const struct nvs_proof *given)
 {
 	size_t len = 0;
-	for (size_t i = 0; i < count; i++) {
-		if (steps[i].len > TX_DER_MAX)
-			return false;
-		len += steps[i].len;
-	}
+	for (size_t i = 0; i < given->count; i++)
+		len += given->steps[i].len;
 	proof->bytes = malloc(len + 1);
 	if (proof->bytes == NULL)
 		return false;
-	proof->count = count;
+	proof->count = given->count;
 	len = 0;
-	for (size_t i = 0; i < count; i++) {
-		memcpy(proof->bytes + len, steps[i].der, steps[i].len);
-		proof->steps[i] = (struct tx_proof_step){ proof->bytes + len, steps[i].len };
-		len += steps[i].len;
+	for (size_t i = 0; i < given->count; i++) {
+		const size_t step_len = given->steps[i].len;
+		memcpy(proof->bytes + len, given->steps[i].der, step_len);
+		proof->steps[i] = (struct tx_proof_step){ proof->bytes + len, step_len };
+		len += step_len;
 	}
 	return true;
 }
 
-void keep_proof(struct keep *keep, size_t slot, const char *name,
-		const uint8_t registration[static IOTPKI_SHA256_LEN],
-		const struct tx_proof_step *steps, size_t count)
+/* The node's slot in the configuration in force; node_count: none. */
+static size_t slot_of(const struct config *config, const struct config_node *node)
+{
+	size_t slot = 0;
+	while (slot < config->node_count && strcmp(config->nodes[slot].name, node->name) != 0)
+		slot++;
+	return slot;
+}
+
+/* Only what the list holds is of interest, and only until it is known. */
+static bool is_wanted(struct keep *keep, size_t slot, const char *name, const uint8_t *registration)
 {
 	const struct config *config = lists_config(keep->options.lists);
-	if (slot >= config->node_count || keep->proof_count == PROOFS_MAX ||
-	    count > TX_PROOF_STEPS_MAX || config->nodes[slot].type != CONFIG_NODE_IOTPKI)
-		return;
-	const struct config_node *node = &config->nodes[slot];
-	const char *network = config->networks[node->network];
+	const uint8_t network = config->nodes[slot].network;
 	struct iotpki_decide_input input = { 0 };
 	membership_fill(lists_member(keep->options.lists, name), config, "", "", &input);
-	const struct iotpki_registration_pin *pin = &input.pins[node->network];
-	/* Of no interest but for what the list holds. */
-	if (!pin->set || memcmp(pin->id, registration, IOTPKI_SHA256_LEN) != 0 ||
-	    state_is_tombstoned(keep->state, network, name, registration) ||
-	    was_tried(keep, slot, registration))
+	return input.pins[network].set &&
+	       memcmp(input.pins[network].id, registration, IOTPKI_SHA256_LEN) == 0 &&
+	       !state_is_tombstoned(keep->state, config->networks[network], name, registration) &&
+	       !was_tried(keep, slot, registration);
+}
+
+void keep_proof(void *context, const struct nvs_proof *given)
+{
+	struct keep *keep = context;
+	const struct config *config = lists_config(keep->options.lists);
+	const size_t slot = slot_of(config, given->node);
+	const size_t prefix = strlen(given->node->name_prefix);
+	if (slot == config->node_count || keep->proof_count == PROOFS_MAX ||
+	    given->count > TX_PROOF_STEPS_MAX || strlen(given->nvs_name) <= prefix ||
+	    strlen(given->nvs_name) > IOTPKI_NVS_NAME_MAX)
+		return;
+	const char *name = given->nvs_name + prefix;
+	if (strlen(name) > IOTPKI_NAME_MAX || !is_wanted(keep, slot, name, given->registration))
 		return;
 	struct proof *proof = &keep->proofs[keep->proof_count];
 	*proof = (struct proof){ 0 };
-	const int len =
-		snprintf(proof->nvs_name, sizeof(proof->nvs_name), "%s%s", node->name_prefix, name);
-	if (len < 0 || (size_t)len >= sizeof(proof->nvs_name) || !copy_steps(proof, steps, count))
+	if (!copy_steps(proof, given))
 		return;
+	memcpy(proof->nvs_name, given->nvs_name, strlen(given->nvs_name) + 1);
 	memcpy(proof->name, name, strlen(name) + 1);
+	const char *network = config->networks[config->nodes[slot].network];
 	memcpy(proof->network, network, strlen(network) + 1);
-	memcpy(proof->registration, registration, IOTPKI_SHA256_LEN);
+	memcpy(proof->registration, given->registration, IOTPKI_SHA256_LEN);
 	keep->proof_count++;
 }
 

@@ -7,7 +7,7 @@
 
 #include "agent/lists.h"
 #include "agent/questions.h"
-#include "identity/tx.h"
+#include "nvs/nvs.h"
 #include "state/state.h"
 
 struct keep;
@@ -29,10 +29,11 @@ const struct state *keep_state(const struct keep *keep);
 void keep_configure(struct keep *keep);
 /** A set of answers, after each answer. */
 void keep_learn(struct keep *keep, const struct questions_view *view);
-/** A proof that came with an answer; copied, and verified by keep_work, once for a node and a registration. */
-void keep_proof(struct keep *keep, size_t slot, const char *name,
-		const uint8_t registration[static IOTPKI_SHA256_LEN],
-		const struct tx_proof_step *steps, size_t count);
+/**
+ * A proof that came with an answer (struct nvs_listener, with the keep as context): copied, and
+ * verified by keep_work, once for a node and a registration.
+ */
+void keep_proof(void *keep, const struct nvs_proof *proof);
 /** Some of what is due. Milliseconds until the next, -1: none. */
 int64_t keep_work(struct keep *keep);
 /** By the owner's word: time and heights back to the start, at once on the disk. */

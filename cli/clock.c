@@ -167,7 +167,7 @@ static enum cli_exit reset_floor(struct cli *cli, const struct cli_arguments *ar
 	if (exit != CLI_OK)
 		return exit;
 	cli_say(cli, "time floor and heights begin anew%s",
-		dead ? "; the agent did not answer, its state was written" : "");
+		dead ? " (by its state: the agent does not answer)" : "");
 	cli_result(cli, json_pack("{s:b}", "agent", !dead));
 	return CLI_OK;
 }

@@ -101,6 +101,7 @@ static struct dialect_question question_of(const struct ask *ask,
 		.nvs_names = names,
 		.count = ask->chosen_count,
 		.asked_s = ask->asked_s,
+		.listener = &ask->client->listener,
 	};
 }
 

@@ -16,6 +16,7 @@ struct ask_client {
 	struct transport *transport;
 	struct lives *lives;
 	struct credentials *credentials; /* one a node */
+	struct nvs_listener listener;
 };
 
 enum ask_step { ASK_SHOW, ASK_LIFE, ASK_DONE };

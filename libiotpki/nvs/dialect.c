@@ -312,6 +312,8 @@ static void judge_iotpki(const struct dialect_question *question, size_t index,
 	const char *name = question->nvs_names[index];
 	if (envelope->result != NULL) {
 		answer->outcome = dialect_show_iotpki(name, envelope->result, answer, detail);
+		if (answer->outcome == IOTPKI_OUTCOME_REVOKED)
+			dialect_take_proof(question, index, envelope->result, answer);
 		return;
 	}
 	const struct dialect_error error =

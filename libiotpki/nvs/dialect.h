@@ -30,6 +30,7 @@ struct dialect_question {
 	const char *const *nvs_names; /* with their prefix, as they were sent; no name twice */
 	size_t count;                 /* 1 to DIALECT_NAMES_MAX */
 	int64_t asked_s;              /* wall clock when it was sent */
+	const struct nvs_listener *listener; /* who hears of proofs; NULL: nobody */
 };
 
 /** The JSON-RPC 2.0 request for a method; params_json is one JSON array. */

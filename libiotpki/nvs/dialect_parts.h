@@ -128,3 +128,9 @@ void dialect_answer_chain(const struct dialect_question *question, const struct 
 
 enum iotpki_outcome dialect_show_iotpki(const char *nvs_name, const struct json_t *result,
 					struct iotpki_answer *answer, struct iotpki_detail *detail);
+
+/* ---- proof.c ---- */
+
+/** The proof of a revoked name's answer, if there is one that can be read, to the listener. */
+void dialect_take_proof(const struct dialect_question *question, size_t index,
+			const struct json_t *result, const struct iotpki_answer *answer);

@@ -470,6 +470,11 @@ enum iotpki_err nvs_new(const struct config *config, const struct clock *clock,
 	return IOTPKI_OK;
 }
 
+void nvs_listen(struct nvs *nvs, const struct nvs_listener *listener)
+{
+	nvs->client.listener = *listener;
+}
+
 void nvs_free(struct nvs *nvs)
 {
 	if (nvs == NULL)

@@ -44,6 +44,29 @@ typedef int64_t nvs_mark_fn(void *context, struct iotpki_answer *answers, size_t
 /** Without it memory may give a node up (health.h) that only the caller knows to be needed. */
 void nvs_set_mark(struct nvs *nvs, nvs_mark_fn *mark, void *context);
 
+#define NVS_PROOF_STEPS_MAX 16
+#define NVS_PROOF_DER_MAX 4096 /* bytes of one step */
+
+/** What a node of type iotpki gave as the proof of a revocation; nothing of it is verified. Borrowed. */
+struct nvs_proof {
+	const struct config_node *node;
+	const char *nvs_name;
+	const uint8_t *registration; /* 32 bytes; as the node says */
+	size_t count;                /* 1 to NVS_PROOF_STEPS_MAX */
+	struct {
+		const uint8_t *der;
+		size_t len;
+	} steps[NVS_PROOF_STEPS_MAX];
+};
+/** Called from nvs_poll, before the answer that it came with is handed over: only look, and copy. */
+typedef void nvs_proof_fn(void *context, const struct nvs_proof *proof);
+/** Who hears of proofs; take NULL: nobody, as at first. */
+struct nvs_listener {
+	nvs_proof_fn *take;
+	void *context;
+};
+void nvs_listen(struct nvs *nvs, const struct nvs_listener *listener);
+
 /**
  * Called after each node's answer; deadline is true exactly once, in the last call: all have
  * answered (it comes with the last answer), or the time is over and what was PENDING became

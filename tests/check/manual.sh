@@ -27,7 +27,7 @@ page_of() {
 options_of() { grep -oE -- '^  --[a-z-]+' | sed 's/^ *//'; }
 
 # iotpki: each command on its noun's page, each of its options there, the global ones in iotpki(1).
-commands=$("$iotpki" --help | sed -n '/^  [a-z]/p' | cut -c3-20)
+commands=$("$iotpki" --help | sed -n '/^  [a-z]/p' | cut -c3-22)
 [ "$(printf '%s\n' "$commands" | wc -l)" -ge 25 ] || miss "iotpki --help lists no commands"
 while read -r noun verb; do
 	page=$(page_of "$noun")

@@ -12,7 +12,7 @@
 
 static const struct config_node node = { .type = CONFIG_NODE_IOTPKI, .network = 3 };
 static const char *const name = NAME;
-static const struct dialect_question question = { &node, ID, &name, 1, 1795333900 };
+static const struct dialect_question question = { &node, ID, &name, 1, 1795333900, NULL };
 
 enum { TYPE_MAX = 64 };
 

@@ -55,6 +55,7 @@ static bool read_input(const uint8_t *data, size_t size, struct input *input)
 		is_emercoin ? emercoin_names : namecoin_names,
 		NAMES,
 		ASKED,
+		NULL,
 	};
 	return true;
 }

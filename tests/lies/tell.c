@@ -25,7 +25,7 @@ struct iotpki_answer tell(enum config_node_type type, const struct told *told)
 {
 	const char *const nvs_name = world_nvs_name(type);
 	const struct dialect_question question = { &nodes[type], WORLD_ID, &nvs_name, 1,
-						   WORLD_NOW };
+						   WORLD_NOW,    NULL };
 	const struct dialect_http show = { told->status, told->content_type, told->show,
 					   told->show_len };
 	struct dialect_shown shown;

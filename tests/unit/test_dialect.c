@@ -475,7 +475,7 @@ static void other_types_of_node(void **state)
 	(void)state;
 	struct config_node other = node;
 	other.type = CONFIG_NODE_NAMECOIN;
-	const struct dialect_question asked = { &other, ID, &name, 1, ASKED };
+	const struct dialect_question asked = { &other, ID, &name, 1, ASKED, NULL };
 	CLEANUP(buf_done) struct buf buf = BUF_INIT(8192);
 	build(&buf, UNCHANGED, NULL);
 	const struct dialect_http http = { 200, JSON, buf_text(&buf), buf.len };

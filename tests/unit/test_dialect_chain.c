@@ -442,7 +442,7 @@ static void batches(void **state)
 		  "[{\"error\":[],\"id\":\"" ID "-0\"}," GONE "-1\"}," TIP_OF "-2\"}]", MALFORMED,
 		  REVOKED, false },
 	};
-	const struct dialect_question two = { &nodes[E], ID, names[E], 2, ASKED };
+	const struct dialect_question two = { &nodes[E], ID, names[E], 2, ASKED, NULL };
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		const struct dialect_http http = { 200, JSON, rows[i].body, strlen(rows[i].body) };
 		struct dialect_shown shown[2];
@@ -483,7 +483,7 @@ static void bad_questions(void **state)
 	(void)state;
 	static const struct config_node iotpki = { .type = CONFIG_NODE_IOTPKI };
 	const char *many[DIALECT_NAMES_MAX + 1];
-	struct dialect_question question = { &nodes[E], ID, many, 0, ASKED };
+	struct dialect_question question = { &nodes[E], ID, many, 0, ASKED, NULL };
 	static char longest[IOTPKI_NVS_NAME_MAX + 1];
 	CLEANUP(buf_done) struct buf buf = BUF_INIT(DIALECT_REQUEST_MAX);
 	memset(longest, 'n', IOTPKI_NVS_NAME_MAX);
@@ -516,7 +516,7 @@ static void iotpki_batches(void **state)
 {
 	(void)state;
 	static const struct config_node iotpki = { .type = CONFIG_NODE_IOTPKI };
-	const struct dialect_question two = { &iotpki, ID, names[E], 2, ASKED };
+	const struct dialect_question two = { &iotpki, ID, names[E], 2, ASKED, NULL };
 	static const struct {
 		const char *name, *body;
 		enum iotpki_outcome first, second;

@@ -342,7 +342,7 @@ static void two_histories(void **state)
 		"\"time\":9,\"operation\":\"name_new\",\"value\":\"" VALUE "\"}],\"id\":\"" ID
 		"-0\"}]";
 	static const char *const two_names[] = { "iot:a", "iot:b" };
-	const struct dialect_question two = { &nodes[E], ID, two_names, 2, 0 };
+	const struct dialect_question two = { &nodes[E], ID, two_names, 2, 0, NULL };
 	const struct dialect_http http = { 200, JSON, body, sizeof(body) - 1 };
 	uint8_t txids[2][IOTPKI_SHA256_LEN];
 	struct dialect_life got[2];
@@ -366,7 +366,7 @@ static void not_for_iotpki(void **state)
 {
 	(void)state;
 	static const struct config_node iotpki = { .type = CONFIG_NODE_IOTPKI };
-	const struct dialect_question question = { &iotpki, ID, &name, 1, 0 };
+	const struct dialect_question question = { &iotpki, ID, &name, 1, 0, NULL };
 	const struct dialect_http http = { 200, JSON, "[]", 2 };
 	static const uint8_t txid[1][IOTPKI_SHA256_LEN];
 	struct dialect_life life = { .outcome = IOTPKI_OUTCOME_REGISTERED };

@@ -206,7 +206,9 @@ static void judge_batch(const struct row *row, json_t *body, struct buf *out, st
 	const bool tip = strcmp(row->judged, "tip") == 0;
 	const size_t count = strcmp(row->judged, "batch") == 0 ? 2 : 1;
 	const char *const x[] = { "x" };
-	const struct dialect_question question = { &node, ID, tip ? x : row->names, count, 0 };
+	const struct dialect_question question = {
+		&node, ID, tip ? x : row->names, count, 0, NULL
+	};
 	json_t *batch = make_batch(row, body);
 	AUTO_FREE char *text = json_dumps(batch, JSON_COMPACT);
 	const struct dialect_http http = { 200, "application/json", text, strlen(text) };

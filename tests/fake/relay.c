@@ -20,6 +20,7 @@ struct relay {
 	bool busy, waited; /* a connection is open; one has been there since relay_set */
 	enum relay_mode mode;
 	size_t at, passed;
+	uint8_t pattern;
 	bool reached;
 };
 
@@ -37,7 +38,7 @@ static int dial(unsigned int port)
 }
 
 /** How much of this piece goes on; it may be altered. */
-static ssize_t tamper(struct relay *relay, uint8_t *data, ssize_t len)
+static ssize_t tamper_locked(struct relay *relay, uint8_t *data, ssize_t len)
 {
 	const size_t first = relay->passed;
 	relay->passed += (size_t)len;
@@ -46,8 +47,16 @@ static ssize_t tamper(struct relay *relay, uint8_t *data, ssize_t len)
 	relay->reached = true;
 	if (relay->mode == RELAY_CUT)
 		return (ssize_t)(relay->at - first);
-	data[relay->at - first] ^= 0x10;
+	data[relay->at - first] ^= relay->pattern;
 	return len;
+}
+
+static ssize_t tamper(struct relay *relay, uint8_t *data, ssize_t len)
+{
+	pthread_mutex_lock(&relay->lock);
+	const ssize_t on = tamper_locked(relay, data, len);
+	pthread_mutex_unlock(&relay->lock);
+	return on;
 }
 
 /** False: this direction is over. */
@@ -149,13 +158,34 @@ unsigned int relay_port(const struct relay *relay)
 	return relay->port;
 }
 
-void relay_set(struct relay *relay, enum relay_mode mode, size_t at)
+static void set(struct relay *relay, enum relay_mode mode, size_t at, uint8_t pattern)
 {
 	pthread_mutex_lock(&relay->lock);
 	relay->mode = mode;
 	relay->at = at;
+	relay->pattern = pattern;
+	relay->passed = 0;
+	relay->reached = false;
 	relay->waited = false;
 	pthread_mutex_unlock(&relay->lock);
+}
+
+void relay_set(struct relay *relay, enum relay_mode mode, size_t at)
+{
+	set(relay, mode, at, 0x10);
+}
+
+void relay_flip(struct relay *relay, size_t at, uint8_t pattern)
+{
+	set(relay, RELAY_FLIP, at, pattern);
+}
+
+bool relay_reached(struct relay *relay)
+{
+	pthread_mutex_lock(&relay->lock);
+	const bool reached = relay->reached;
+	pthread_mutex_unlock(&relay->lock);
+	return reached;
 }
 
 size_t relay_passed(struct relay *relay, bool *reached_out)

@@ -179,11 +179,23 @@ enum iotpki_err keep_reset_floors(struct keep *keep, struct iotpki_detail *detai
 
 /* ---- floors ---- */
 
+/* An iotpki node that does not have a name gives no tip, and our own clock stands there (dialect.h). */
+static bool tells_own_clock(const struct iotpki_answer *answer)
+{
+	return answer->outcome == IOTPKI_OUTCOME_UNREGISTERED && answer->tip_height == 0;
+}
+
 static void learn_time(struct keep *keep, const struct iotpki_answer *answers, size_t count)
 {
 	const size_t nodes = quorum_nodes(answers, count);
 	const unsigned int needed = quorum_needed(lists_config(keep->options.lists)->needed, nodes);
-	const struct quorum_time time = quorum_time(answers, count, needed, INT64_MIN);
+	struct iotpki_answer told[IOTPKI_NODES_MAX];
+	for (size_t i = 0; i < count; i++) {
+		told[i] = answers[i];
+		if (tells_own_clock(&answers[i]))
+			told[i].outcome = IOTPKI_OUTCOME_PENDING;
+	}
+	const struct quorum_time time = quorum_time(told, count, needed, INT64_MIN);
 	/* By a floor that one of several nodes made up, the answers of all others would be stale. */
 	(void)state_offer_time(keep->state, nodes > 1 ? time.fresh_s : time.now_s);
 }

@@ -25,7 +25,7 @@ pin=sha256//AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=
 sed -e '/^bnodes: \[\]/d' -e '/^# bnodes:/,/^$/s/^# \?//' -e "s|sha256//...=|$pin|" "$doc/iotpki.yaml" > /etc/iotpki/iotpki.yaml
 sed -e 's/^  # peer:/  peer:/' "$doc/members.yaml" > /etc/iotpki/members.yaml
 iotpki config check > /tmp/out 2> /tmp/err || { cat /tmp/err; fail "what the examples show in comments does not load"; }
-grep -q 'nodes 1,' /tmp/out || { cat /tmp/out; fail "the B-node of the comment is not there"; }
+grep -q 'nodes 2,' /tmp/out || { cat /tmp/out; fail "the two B-nodes of the comment are not there"; }
 
 # sshd: for a member of the group the key comes from iotpki alone; for others nothing changes.
 groupadd iotpki-accounts

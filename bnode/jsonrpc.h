@@ -22,6 +22,7 @@ enum jsonrpc_code {
 	JSONRPC_MISC_ERROR = -1,        /* wrong number or type of parameters */
 	JSONRPC_NAME_DB = -4,           /* no such name */
 	JSONRPC_INVALID_PARAMETER = -8, /* a parameter of the right type and no meaning */
+	JSONRPC_NOT_READY = -10,        /* of a gateway: the node behind it is not ready */
 	JSONRPC_WARMUP = -28,           /* not now: starting, stopping or overloaded */
 	JSONRPC_REFUSED = -32010,       /* a transaction that the ledger's rules refuse */
 	JSONRPC_INVALID_REQUEST = -32600,

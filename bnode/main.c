@@ -12,12 +12,13 @@ static const struct verb {
 	int (*run)(int argc, char **argv);
 	const char *usage;
 } verbs[] = {
-	{ "init", bnode_init, "--dir DIR (--owner HEX... | --open)" },
+	{ "init", bnode_init, "--dir DIR (--owner HEX... | --open | --gateway)" },
 	{ "serve", bnode_serve,
 	  "--dir DIR --listen URL... [--ready-fd N] [--threads N] "
 	  "[--connections N] [--connections-per-address N] [--new-per-second N] "
 	  "[--request-seconds N] [--metrics loopback|any|off] [--ledger-mib N] "
-	  "[--open-per-hour N]" },
+	  "[--open-per-hour N] [--upstream emercoin|namecoin URL [--credentials FILE] "
+	  "[--upstream-pin PIN] [--name-prefix P] [--rate N] [--cache-ms N]]" },
 	{ "pin", bnode_pin, "--dir DIR" },
 	{ "audit", bnode_audit, "--dir DIR" },
 	{ "log", bnode_log, "list --dir DIR | log export --dir DIR --out FOLDER" },

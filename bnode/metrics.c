@@ -58,7 +58,7 @@ enum metrics_result metrics_result_of(const struct jsonrpc_error *error)
 	} rows[] = {
 		{ JSONRPC_OK, METRICS_OK },           { JSONRPC_NAME_DB, METRICS_NOT_FOUND },
 		{ JSONRPC_REFUSED, METRICS_REFUSED }, { JSONRPC_WARMUP, METRICS_BUSY },
-		{ JSONRPC_INTERNAL, METRICS_FAILED },
+		{ JSONRPC_INTERNAL, METRICS_FAILED }, { JSONRPC_NOT_READY, METRICS_FAILED },
 	};
 	/* Emercoin has one code for a name that is not there and for a disk that fails. */
 	if (error->code == JSONRPC_NAME_DB && strstr(error->message, "disk") != NULL)
@@ -242,6 +242,37 @@ static void put_ledger(const struct metrics_gauges *gauges, struct buf *out)
 		gauges->newest_s > 0 ? (unsigned long long)gauges->newest_s : 0);
 }
 
+static void put_gateway(const struct metrics_gateway *gateway, struct buf *out)
+{
+	const struct {
+		const char *name, *type, *help;
+		unsigned long long value;
+	} rows[] = {
+		{ "upstream_asked_total", "counter", "Names and tips asked of the upstream.",
+		  gateway->asked },
+		{ "upstream_shared_total", "counter",
+		  "Questions answered by what was known or on its way.", gateway->shared },
+		{ "upstream_failed_total", "counter",
+		  "Names and tips to which the upstream gave no answer that could be used.",
+		  gateway->failed },
+		{ "upstream_limited_total", "counter",
+		  "Questions turned away because of their client's rate.", gateway->limited },
+		{ "upstream_refused_total", "counter",
+		  "Questions turned away because too many are on their way.", gateway->refused },
+		{ "upstream_late_total", "counter", "Requests without an answer in time.",
+		  gateway->late },
+		{ "upstream_waiting", "gauge", "Requests that wait for the upstream.",
+		  gateway->waiting },
+		{ "upstream_names", "gauge", "Names known, asked or waiting.", gateway->kept },
+		{ "upstream_height", "gauge", "Height of the upstream's chain.", gateway->height },
+		{ "upstream_answered_seconds", "gauge",
+		  "When the upstream last told a good tip, in unix seconds; 0: never.",
+		  gateway->answered_s > 0 ? (unsigned long long)gateway->answered_s : 0 },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		put_one(out, rows[i].name, rows[i].type, rows[i].help, rows[i].value);
+}
+
 /* The name is Prometheus's own, without a prefix. Left out where /proc is not there. */
 static void put_memory(struct buf *out)
 {
@@ -273,7 +304,10 @@ enum iotpki_err metrics_text(struct metrics *metrics, const struct metrics_gauge
 	put_times(metrics, out);
 	put_transactions(metrics, out);
 	put_connections(metrics, gauges, out);
-	put_ledger(gauges, out);
+	if (gauges->has_gateway)
+		put_gateway(&gauges->gateway, out);
+	else
+		put_ledger(gauges, out);
 	put_family(out, "reloads_total", "counter", "Reloads of the TLS key (SIGHUP), by result.");
 	(void)buf_printf(out,
 			 "iotpki_bnode_reloads_total{result=\"ok\"} %llu\n"

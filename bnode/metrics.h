@@ -80,9 +80,23 @@ void metrics_transaction(struct metrics *metrics, const uint8_t *der, size_t len
 			 enum tx_reason reason);
 void metrics_add(atomic_ullong *counter, size_t count);
 
+/** Of a gateway: names (and tips) that were asked of its upstream, and what became of others. */
+struct metrics_gateway {
+	uint64_t asked;
+	uint64_t shared;  /* answered by what was known or on its way */
+	uint64_t failed;  /* no answer that could be used */
+	uint64_t limited; /* turned away: its client asks too much */
+	uint64_t refused; /* turned away: too much is on its way */
+	uint64_t late;    /* requests that got no answer in time */
+	size_t waiting;   /* requests */
+	size_t kept;      /* names that are known, asked or waiting */
+	uint64_t height;
+	int64_t answered_s; /* when the upstream last told a good tip, 0: never */
+};
+
 /** What is read only when it is asked for. */
 struct metrics_gauges {
-	bool up; /* it answers, and its last write did not fail */
+	bool up; /* it answers, its last write did not fail, its upstream is ready */
 	bool stopping;
 	size_t connections, connections_max;
 	uint64_t cut; /* connections, ever */
@@ -91,6 +105,8 @@ struct metrics_gauges {
 	bool has_ledger;
 	uint64_t height, names, map_used, map_size;
 	int64_t newest_s;
+	bool has_gateway;
+	struct metrics_gateway gateway;
 };
 enum iotpki_err metrics_text(struct metrics *metrics, const struct metrics_gauges *gauges,
 			     struct buf *out) MUST_CHECK;

@@ -13,6 +13,7 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/parse.h"
+#include "bnode/gateway.h"
 #include "bnode/server.h"
 #include "bnode/tlsserve.h"
 #include "bnode/verbs.h"
@@ -24,7 +25,8 @@ enum {
 	CONNECTIONS_MAX = 16384,
 	CONNECTIONS_MIN = 16,
 	RATE_MAX = 1000000,
-	LEDGER_MIB_MAX = 1 << 20
+	LEDGER_MIB_MAX = 1 << 20,
+	CACHE_MS_MAX = 60000
 };
 
 /* getopt is quiet: its texts would begin with the verb as if that were the program. */
@@ -62,6 +64,7 @@ int bnode_pin(int argc, char **argv)
 struct init {
 	const char *dir;
 	bool open;
+	bool gateway; /* a key and no ledger */
 	size_t owner_count;
 	uint8_t owners[OWNERS_MAX][SHA256_LEN];
 };
@@ -71,12 +74,15 @@ static int init_options(int argc, char **argv, struct init *init)
 	static const struct option known[] = { { "dir", required_argument, NULL, 'd' },
 					       { "owner", required_argument, NULL, 'o' },
 					       { "open", no_argument, NULL, 'a' },
+					       { "gateway", no_argument, NULL, 'g' },
 					       { 0 } };
 	for (int c; (c = next_option(argc, argv, known)) != -1;) {
 		if (c == 'd') {
 			init->dir = optarg;
 		} else if (c == 'a') {
 			init->open = true;
+		} else if (c == 'g') {
+			init->gateway = true;
 		} else if (c != 'o') {
 			return verb_bad_option("init", c, argv);
 		} else if (init->owner_count == OWNERS_MAX) {
@@ -90,11 +96,13 @@ static int init_options(int argc, char **argv, struct init *init)
 	const int code = verb_check_words("init", init->dir, argc, argv);
 	if (code != VERB_OK)
 		return code;
+	if (init->gateway && (init->open || init->owner_count > 0))
+		return verb_usage("init", "a gateway keeps no names: --gateway stands alone");
 	/* A node where nobody may register is a mistake; one where everybody may has to be asked for. */
-	if (init->open == (init->owner_count > 0))
+	if (!init->gateway && init->open == (init->owner_count > 0))
 		return verb_usage("init",
 				  "say who may register names: --owner HEX (several), or --open "
-				  "for everybody");
+				  "for everybody; or --gateway, which asks another node");
 	return VERB_OK;
 }
 
@@ -123,9 +131,9 @@ static enum iotpki_err init_run(const struct init *init, char pin[static TLSKEY_
 	enum iotpki_err err = verb_path(init->dir, "ledger", path, detail);
 	if (err == IOTPKI_OK)
 		err = fs_mkdir(init->dir, 0700, detail);
-	if (err == IOTPKI_OK)
+	if (err == IOTPKI_OK && !init->gateway)
 		err = fs_mkdir(path, 0700, detail);
-	if (err == IOTPKI_OK)
+	if (err == IOTPKI_OK && !init->gateway)
 		err = init_ledger(init, path, detail);
 	if (err == IOTPKI_OK)
 		err = tlskey_create(init->dir, detail);
@@ -161,7 +169,11 @@ struct serve {
 	const char *dir;
 	unsigned int ready_number; /* a descriptor; 0: none */
 	unsigned int open_per_hour;
-	unsigned int ledger_mib; /* 0: as it is */
+	unsigned int ledger_mib;    /* 0: as it is */
+	const char *ledger_option;  /* one that only a ledger has was given; NULL: none */
+	const char *gateway_option; /* and one that only a gateway has */
+	struct gateway_words words; /* type NULL: no gateway */
+	struct gateway_options gateway;
 	struct server_options options;
 };
 
@@ -202,6 +214,8 @@ static const struct serve_number {
 	{ 'm', 1, LEDGER_MIB_MAX, "--ledger-mib takes 1 to 1048576" },
 	{ 'o', 0, LEDGER_STRANGERS_PER_HOUR_MAX,
 	  "--open-per-hour takes 0 (any number) to 1000000" },
+	{ 'q', 0, RATE_MAX, "--rate takes 0 (any number) to 1000000 questions a second" },
+	{ 'k', 0, CACHE_MS_MAX, "--cache-ms takes 0 to 60000" },
 };
 
 static int serve_number(struct serve *serve, int option)
@@ -221,6 +235,8 @@ static int serve_number(struct serve *serve, int option)
 		['m'] = &serve->ledger_mib,
 		['o'] = &serve->open_per_hour,
 		['s'] = &serve->options.limits.request_s,
+		['q'] = &serve->gateway.rate,
+		['k'] = &serve->gateway.cache_ms,
 	};
 	*places[option] = value;
 	return VERB_OK;
@@ -245,6 +261,84 @@ static int serve_metrics(struct serve *serve, const char *text)
 	return verb_usage("serve", "--metrics takes loopback, any or off");
 }
 
+/* The one option with two words: what kind of node it is, and where. */
+static int serve_upstream(struct serve *serve, int argc, char **argv)
+{
+	if (serve->words.type != NULL)
+		return verb_usage("serve", "--upstream stands there twice");
+	if (optind >= argc)
+		return verb_usage("serve", "--upstream takes emercoin or namecoin, and a URL");
+	serve->words.type = optarg;
+	serve->words.url = argv[optind++];
+	return VERB_OK;
+}
+
+static const char **serve_word(struct serve *serve, int option)
+{
+	const char **const places[] = {
+		['C'] = &serve->words.credentials,
+		['P'] = &serve->words.pin,
+		['N'] = &serve->words.name_prefix,
+	};
+	return (size_t)option < ARRAY_LEN(places) ? places[option] : NULL;
+}
+
+/* Whether --upstream is there, and only what fits it. */
+static int serve_fits(struct serve *serve)
+{
+	struct iotpki_detail detail = { 0 };
+	const char *odd = serve->words.type != NULL ? serve->ledger_option : serve->gateway_option;
+	if (odd != NULL)
+		return verb_usage("serve", "%s does not go %s --upstream", odd,
+				  serve->words.type != NULL ? "with" : "without");
+	if (serve->words.type == NULL)
+		return VERB_OK;
+	const enum iotpki_err err =
+		gateway_upstream_set(&serve->words, &serve->gateway.upstream, &detail);
+	if (err == IOTPKI_OK)
+		return VERB_OK;
+	(void)verb_failed("serve", err, &detail);
+	return VERB_USAGE;
+}
+
+static void note_option(struct serve *serve, int option)
+{
+	static const struct {
+		char option;
+		bool gateway;
+		const char *text;
+	} rows[] = {
+		{ 'm', false, "--ledger-mib" }, { 'o', false, "--open-per-hour" },
+		{ 'C', true, "--credentials" }, { 'P', true, "--upstream-pin" },
+		{ 'N', true, "--name-prefix" }, { 'q', true, "--rate" },
+		{ 'k', true, "--cache-ms" },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		if (rows[i].option != option)
+			continue;
+		*(rows[i].gateway ? &serve->gateway_option : &serve->ledger_option) = rows[i].text;
+	}
+}
+
+static int serve_option(struct serve *serve, int option, int argc, char **argv)
+{
+	const char **word = serve_word(serve, option);
+	note_option(serve, option);
+	if (word != NULL) {
+		*word = optarg;
+		return VERB_OK;
+	}
+	if (option == 'd') {
+		serve->dir = optarg;
+		return VERB_OK;
+	}
+	if (option == 'l')
+		return serve_listen(serve, optarg);
+	if (option == 'x')
+		return serve_metrics(serve, optarg);
+	return option == 'U' ? serve_upstream(serve, argc, argv) : serve_number(serve, option);
+}
+
 static int serve_options(int argc, char **argv, struct serve *serve)
 {
 	static const struct option known[] = { { "dir", required_argument, NULL, 'd' },
@@ -259,19 +353,17 @@ static int serve_options(int argc, char **argv, struct serve *serve)
 					       { "request-seconds", required_argument, NULL, 's' },
 					       { "ledger-mib", required_argument, NULL, 'm' },
 					       { "open-per-hour", required_argument, NULL, 'o' },
+					       { "upstream", required_argument, NULL, 'U' },
+					       { "upstream-pin", required_argument, NULL, 'P' },
+					       { "credentials", required_argument, NULL, 'C' },
+					       { "name-prefix", required_argument, NULL, 'N' },
+					       { "rate", required_argument, NULL, 'q' },
+					       { "cache-ms", required_argument, NULL, 'k' },
 					       { 0 } };
 	for (int c; (c = next_option(argc, argv, known)) != -1;) {
-		int code = VERB_OK;
 		if (c == '?' || c == ':')
 			return verb_bad_option("serve", c, argv);
-		if (c == 'd')
-			serve->dir = optarg;
-		else if (c == 'l')
-			code = serve_listen(serve, optarg);
-		else if (c == 'x')
-			code = serve_metrics(serve, optarg);
-		else
-			code = serve_number(serve, c);
+		const int code = serve_option(serve, c, argc, argv);
 		if (code != VERB_OK)
 			return code;
 	}
@@ -280,7 +372,7 @@ static int serve_options(int argc, char **argv, struct serve *serve)
 		return code;
 	if (serve->options.listener_count == 0)
 		return verb_usage("serve", "--listen URL is missing, e.g. https://192.0.2.7:7443/");
-	return VERB_OK;
+	return serve_fits(serve);
 }
 
 static bool any_tls(const struct server_options *options)
@@ -423,20 +515,30 @@ static enum iotpki_err run_tls(const struct serve *serve, struct run *run,
 	return tlsserve_new(&key, &run->tls, detail);
 }
 
-static enum iotpki_err run_open(const struct serve *serve, struct run *run,
-				struct iotpki_detail *detail)
+static enum iotpki_err open_ledger(const struct serve *serve, struct run *run,
+				   struct iotpki_detail *detail)
 {
 	char path[VERB_PATH_SIZE];
 	enum iotpki_err err = verb_path(serve->dir, "ledger", path, detail);
 	if (err == IOTPKI_OK)
-		err = run_tls(serve, run, detail);
-	if (err == IOTPKI_OK)
 		err = ledger_open(path, clock_system(), &run->ledger, detail);
 	if (err == IOTPKI_OK)
 		err = ledger_enlarge(run->ledger, (size_t)serve->ledger_mib << 20, detail);
-	if (err == IOTPKI_OK)
-		ledger_limit_strangers(run->ledger, serve->open_per_hour);
-	return err;
+	if (err != IOTPKI_OK)
+		return err;
+	ledger_limit_strangers(run->ledger, serve->open_per_hour);
+	return backend_ledger_new(run->ledger, clock_system(), &run->backend);
+}
+
+static enum iotpki_err run_open(const struct serve *serve, struct run *run,
+				struct iotpki_detail *detail)
+{
+	const enum iotpki_err err = run_tls(serve, run, detail);
+	if (err != IOTPKI_OK)
+		return err;
+	if (serve->words.type == NULL)
+		return open_ledger(serve, run, detail);
+	return backend_gateway_new(&serve->gateway, clock_system(), random_system(), &run->backend);
 }
 
 /* Large blocks on their own pages, and few arenas: what an attack made it take, it gives back. */
@@ -461,8 +563,6 @@ static enum iotpki_err serve_run(struct serve *serve, struct iotpki_detail *deta
 	fit_descriptors(&serve->options);
 	enum iotpki_err err = run_open(serve, &run, detail);
 	if (err == IOTPKI_OK)
-		err = backend_ledger_new(run.ledger, clock_system(), &run.backend);
-	if (err == IOTPKI_OK)
 		err = server_start(&serve->options, run.backend, clock_system(), run.tls,
 				   &run.server, detail);
 	if (err == IOTPKI_OK)
@@ -477,6 +577,7 @@ static enum iotpki_err serve_run(struct serve *serve, struct iotpki_detail *deta
 int bnode_serve(int argc, char **argv)
 {
 	struct serve serve = { .open_per_hour = LEDGER_STRANGERS_PER_HOUR,
+			       .gateway = { .rate = GATEWAY_RATE, .cache_ms = GATEWAY_CACHE_MS },
 			       .options = SERVER_OPTIONS_INIT };
 	const int code = serve_options(argc, argv, &serve);
 	if (code != VERB_OK)

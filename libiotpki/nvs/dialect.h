@@ -55,7 +55,9 @@ struct dialect_facts {
 	char value[IOTPKI_VALUE_MAX + 1]; /* as it stands there, if it is a record; else "" */
 	int64_t expires_in;               /* blocks */
 	int64_t time_s;                   /* of the last operation (Emercoin) */
+	int64_t height;                   /* of it (Namecoin) */
 	int64_t vout;
+	bool deleted;
 	uint32_t sequence; /* operations of the present life, once that is known */
 	bool has_tip_hash;
 	uint8_t tip_hash[IOTPKI_SHA256_LEN]; /* of the best block */

@@ -130,6 +130,24 @@ static bool best_block(const struct json_t *info, uint8_t hash_out[static IOTPKI
 	return true;
 }
 
+enum iotpki_outcome dialect_read_tip(enum config_node_type type, const struct json_t *info,
+				     struct dialect_fields *tip_out, const char **hint_out,
+				     struct iotpki_detail *detail)
+{
+	if (dialect_read(info, dialect_chain(type)->tip, tip_out, detail) != IOTPKI_OK)
+		return IOTPKI_OUTCOME_MALFORMED;
+	tip_out->regtest = says_regtest(info);
+	tip_out->has_hash = best_block(info, tip_out->hash);
+	/* The median of eleven blocks is never after the newest of them. */
+	if (type == CONFIG_NODE_NAMECOIN && tip_out->mediantime_s > tip_out->time_s)
+		return odd(detail, "\"mediantime\" is after \"time\"");
+	if (!tip_out->downloading)
+		return IOTPKI_OUTCOME_PENDING;
+	*hint_out = dialect_hint_sync;
+	(void)detail_set(detail, IOTPKI_ERR_UNAVAILABLE, 0, 0, "%s", dialect_hint_sync);
+	return IOTPKI_OUTCOME_NOT_READY;
+}
+
 enum iotpki_outcome dialect_judge_tip(const struct dialect_question *question,
 				      const struct dialect_batch *batch,
 				      struct dialect_fields *tip_out, const char **hint_out,
@@ -145,21 +163,10 @@ enum iotpki_outcome dialect_judge_tip(const struct dialect_question *question,
 		*hint_out = error.hint;
 		return error.outcome;
 	}
-	if (dialect_read(envelope.result, dialect_chain(type)->tip, tip_out, detail) != IOTPKI_OK)
-		return IOTPKI_OUTCOME_MALFORMED;
-	tip_out->regtest = says_regtest(envelope.result);
-	tip_out->has_hash = best_block(envelope.result, tip_out->hash);
-	/* The median of eleven blocks is never after the newest of them. */
-	if (type == CONFIG_NODE_NAMECOIN && tip_out->mediantime_s > tip_out->time_s)
-		return odd(detail, "\"mediantime\" is after \"time\"");
-	if (!tip_out->downloading)
-		return IOTPKI_OUTCOME_PENDING;
-	*hint_out = dialect_hint_sync;
-	(void)detail_set(detail, IOTPKI_ERR_UNAVAILABLE, 0, 0, "%s", dialect_hint_sync);
-	return IOTPKI_OUTCOME_NOT_READY;
+	return dialect_read_tip(type, envelope.result, tip_out, hint_out, detail);
 }
 
-static int64_t tip_time_s(enum config_node_type type, const struct dialect_fields *tip)
+int64_t dialect_tip_time(enum config_node_type type, const struct dialect_fields *tip)
 {
 	return type == CONFIG_NODE_EMERCOIN ? tip->mediantime_s : tip->time_s;
 }
@@ -217,6 +224,8 @@ static void take_facts(const struct json_t *result, const struct dialect_fields 
 		memcpy(facts->value, show->value, strlen(show->value) + 1);
 	facts->expires_in = show->expires_in;
 	facts->time_s = show->time_s;
+	facts->height = show->height;
+	facts->deleted = show->deleted;
 }
 
 static enum iotpki_outcome take_show(const struct dialect_question *question, size_t index,
@@ -241,7 +250,7 @@ static enum iotpki_outcome take_show(const struct dialect_question *question, si
 	memcpy(answer->txid, show.txid, sizeof(answer->txid));
 	if (outcome != IOTPKI_OUTCOME_REGISTERED)
 		return outcome;
-	answer->ends_s = ends_s(question, &show, tip_time_s(type, tip));
+	answer->ends_s = ends_s(question, &show, dialect_tip_time(type, tip));
 	shown->height = (uint64_t)show.height;
 	shown->needs_life = true;
 	return outcome;
@@ -277,7 +286,7 @@ static void judge_both(const struct dialect_question *question, size_t index,
 	}
 	if (answer->outcome > IOTPKI_OUTCOME_UNREGISTERED)
 		return;
-	answer->tip_s = tip_time_s(question->node->type, tip);
+	answer->tip_s = dialect_tip_time(question->node->type, tip);
 	answer->tip_height = (uint64_t)tip->blocks;
 	shown->facts.has_tip_hash = tip->has_hash;
 	memcpy(shown->facts.tip_hash, tip->hash, sizeof(tip->hash));

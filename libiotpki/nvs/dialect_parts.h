@@ -1,5 +1,6 @@
 /*
- * What the files of the dialects share (private to nvs/dialect*.c and their tests).
+ * What the files of the dialects share (private to nvs/dialect*.c, their tests, and
+ * bnode/gateway_told.c, which tells on what a chain said).
  */
 #pragma once
 
@@ -112,6 +113,12 @@ enum iotpki_outcome dialect_judge_tip(const struct dialect_question *question,
 				      const struct dialect_batch *batch,
 				      struct dialect_fields *tip_out, const char **hint_out,
 				      struct iotpki_detail *detail);
+/** The result of getblockchaininfo; as above. */
+enum iotpki_outcome dialect_read_tip(enum config_node_type type, const struct json_t *info,
+				     struct dialect_fields *tip_out, const char **hint_out,
+				     struct iotpki_detail *detail);
+/** The tip's time: of the member that the chain is judged by. */
+int64_t dialect_tip_time(enum config_node_type type, const struct dialect_fields *tip);
 /** Whether a value says revoked, also where it is no record otherwise (design 4). */
 bool dialect_value_revoked(const char *value);
 /**

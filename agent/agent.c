@@ -275,6 +275,7 @@ static void do_purge(struct agent *agent, uint64_t id, const struct frame_reques
 {
 	(void)request;
 	questions_drop(agent->questions, NULL);
+	nvs_forget(agent->nvs);
 	authorize_forget(agent->authorize);
 	log_write(LOG_LEVEL_NOTICE, "event=purged");
 	answer_ok(agent, id);

@@ -15,17 +15,24 @@ struct entry {
 	uint8_t key[SHA256_LEN];
 	uint8_t registration[IOTPKI_SHA256_LEN];
 	uint64_t height;
+	int64_t read_ms;
 	uint32_t sequence;
 	int32_t next; /* in its chain */
 	bool revoked;
 };
 
 struct lives {
+	const struct clock *clock;
 	size_t most, size, count;
 	size_t oldest; /* the place that is taken next once the ring is full */
 	struct entry *entries;
 	int32_t *heads; /* size of them */
 };
+
+static int64_t now_ms(const struct lives *lives)
+{
+	return lives->clock->boottime_ms(lives->clock);
+}
 
 static bool key_of(size_t node, const char *nvs_name, const uint8_t txid[static IOTPKI_SHA256_LEN],
 		   uint8_t out[static SHA256_LEN])
@@ -119,7 +126,7 @@ bool lives_find(const struct lives *lives, size_t node, const char *nvs_name,
 	uint8_t key[SHA256_LEN];
 	*life_out = (struct dialect_life){ .outcome = IOTPKI_OUTCOME_MALFORMED };
 	const struct entry *entry = key_of(node, nvs_name, txid, key) ? find(lives, key) : NULL;
-	if (entry == NULL)
+	if (entry == NULL || now_ms(lives) - entry->read_ms >= LIVES_AGE_MS)
 		return false;
 	life_out->outcome = IOTPKI_OUTCOME_REGISTERED;
 	memcpy(life_out->registration, entry->registration, sizeof(entry->registration));
@@ -144,6 +151,16 @@ void lives_keep(struct lives *lives, size_t node, const char *nvs_name,
 	entry->revoked = life->revoked;
 	entry->height = life->height;
 	entry->sequence = life->sequence;
+	entry->read_ms = now_ms(lives);
+}
+
+void lives_forget(struct lives *lives)
+{
+	free(lives->entries);
+	free(lives->heads);
+	lives->entries = NULL;
+	lives->heads = NULL;
+	lives->size = lives->count = lives->oldest = 0;
 }
 
 size_t lives_count(const struct lives *lives)
@@ -151,11 +168,13 @@ size_t lives_count(const struct lives *lives)
 	return lives->count;
 }
 
-struct lives *lives_new(size_t most)
+struct lives *lives_new(size_t most, const struct clock *clock)
 {
 	struct lives *lives = calloc(1, sizeof(*lives));
-	if (lives != NULL)
-		lives->most = most < 1 ? 1 : most > LIVES_MAX ? LIVES_MAX : most;
+	if (lives == NULL)
+		return NULL;
+	lives->clock = clock;
+	lives->most = most < 1 ? 1 : most > LIVES_MAX ? LIVES_MAX : most;
 	return lives;
 }
 
@@ -163,7 +182,6 @@ void lives_free(struct lives *lives)
 {
 	if (lives == NULL)
 		return;
-	free(lives->entries);
-	free(lives->heads);
+	lives_forget(lives);
 	free(lives);
 }

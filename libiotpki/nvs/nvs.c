@@ -432,6 +432,11 @@ size_t nvs_resting(const struct nvs *nvs)
 	return count;
 }
 
+void nvs_forget(struct nvs *nvs)
+{
+	lives_forget(nvs->lives);
+}
+
 void nvs_set_mark(struct nvs *nvs, nvs_mark_fn *mark, void *context)
 {
 	nvs->mark = mark;
@@ -450,7 +455,7 @@ enum iotpki_err nvs_new(const struct config *config, const struct clock *clock,
 	nvs->config = *config;
 	health_init(&nvs->health, &nvs->config);
 	nvs->clock = clock;
-	nvs->lives = lives_new(LIVES_MAX);
+	nvs->lives = lives_new(LIVES_MAX, clock);
 	if (nvs->lives == NULL)
 		return IOTPKI_ERR_NOMEM;
 	for (size_t i = 0; i < nvs->config.node_count; i++)

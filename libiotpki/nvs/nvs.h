@@ -36,6 +36,9 @@ void nvs_freep(struct nvs **nvs);
 /** Nodes that did not answer lately and need not be waited for (health.h). */
 size_t nvs_resting(const struct nvs *nvs);
 
+/** The histories that were read of chains: each is read again when it is needed. */
+void nvs_forget(struct nvs *nvs);
+
 /**
  * What the caller judges answers by beside themselves: sets rolled_back of these, changes nothing
  * else, and returns the floor of time, 0: none.

@@ -11,13 +11,14 @@
 
 #include "nvs/life.h"
 
+static struct clock_fake clock;
 static const uint8_t txid[IOTPKI_SHA256_LEN] = { 1, 2, 3 };
 static const uint8_t other_txid[IOTPKI_SHA256_LEN] = { 1, 2, 4 };
 
 static void found_by_all_three(void **state)
 {
 	(void)state;
-	struct lives *lives = lives_new(LIVES_MAX);
+	struct lives *lives = lives_new(LIVES_MAX, &clock.clock);
 	assert_non_null(lives);
 	struct dialect_life life = { .outcome = IOTPKI_OUTCOME_REGISTERED,
 				     .registration = { 7, 8 },
@@ -57,10 +58,36 @@ static void found_by_all_three(void **state)
 	lives_free(lives);
 }
 
+/* A node that told a wrong history once is asked again. */
+static void for_a_day(void **state)
+{
+	(void)state;
+	struct lives *lives = lives_new(8, &clock.clock);
+	const struct dialect_life life = { .outcome = IOTPKI_OUTCOME_REGISTERED };
+	struct dialect_life got;
+	lives_keep(lives, 0, "iot:a", txid, &life);
+	clock_fake_advance(&clock, LIVES_AGE_MS - 1);
+	assert_true(lives_find(lives, 0, "iot:a", txid, &got));
+	clock_fake_advance(&clock, 1);
+	assert_false(lives_find(lives, 0, "iot:a", txid, &got));
+	lives_keep(lives, 0, "iot:a", txid, &life);
+	assert_true(lives_find(lives, 0, "iot:a", txid, &got));
+	assert_int_equal(lives_count(lives), 1);
+
+	for (int i = 0; i < 2; i++) {
+		lives_forget(lives);
+		assert_int_equal(lives_count(lives), 0);
+		assert_false(lives_find(lives, 0, "iot:a", txid, &got));
+	}
+	lives_keep(lives, 0, "iot:a", txid, &life);
+	assert_true(lives_find(lives, 0, "iot:a", txid, &got));
+	lives_free(lives);
+}
+
 static void only_good_ones(void **state)
 {
 	(void)state;
-	struct lives *lives = lives_new(8);
+	struct lives *lives = lives_new(8, &clock.clock);
 	assert_non_null(lives);
 	for (int outcome = IOTPKI_OUTCOME_PENDING; outcome <= IOTPKI_OUTCOME_MALFORMED; outcome++) {
 		const struct dialect_life life = { .outcome = (enum iotpki_outcome)outcome };
@@ -97,7 +124,7 @@ static void oldest_goes_first(void **state)
 	static const size_t sizes[] = { 1, 2, 63, 64, 65, 100, 1000 };
 	for (size_t row = 0; row < ARRAY_LEN(sizes); row++) {
 		const unsigned int most = (unsigned int)sizes[row], total = 3 * most + 1;
-		struct lives *lives = lives_new(most);
+		struct lives *lives = lives_new(most, &clock.clock);
 		assert_non_null(lives);
 		for (unsigned int i = 0; i < total; i++)
 			keep(lives, i);
@@ -112,7 +139,7 @@ static void oldest_goes_first(void **state)
 static void bounded(void **state)
 {
 	(void)state;
-	struct lives *lives = lives_new(SIZE_MAX);
+	struct lives *lives = lives_new(SIZE_MAX, &clock.clock);
 	assert_non_null(lives);
 	for (unsigned int i = 0; i < LIVES_MAX + 10; i++)
 		keep(lives, i);
@@ -128,9 +155,11 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(found_by_all_three),
+		cmocka_unit_test(for_a_day),
 		cmocka_unit_test(only_good_ones),
 		cmocka_unit_test(oldest_goes_first),
 		cmocka_unit_test(bounded),
 	};
+	clock_fake_init(&clock, 1800000000);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

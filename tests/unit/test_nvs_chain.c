@@ -106,6 +106,11 @@ static void a_life_is_read_once(enum chain_kind kind)
 	assert_memory_equal(again.registration, first.registration, sizeof(first.registration));
 	assert_int_equal(again.tip_height, first.tip_height + 1);
 
+	before = chain_node_requests(rig.node);
+	nvs_forget(rig.nvs);
+	expect(&rig, IOTPKI_OUTCOME_REGISTERED, "forgotten");
+	expect_posts(&rig, before, 2, "forgotten");
+
 	update(&rig, VALUE "|x=1");
 	before = chain_node_requests(rig.node);
 	const struct iotpki_answer updated = ask(&rig);

@@ -37,6 +37,14 @@ void known_set(struct known *known, const char *name, const uint8_t *fingerprint
 	memcpy(entry->name, name, len + 1);
 }
 
+bool known_has(const struct known *known, const char *name)
+{
+	for (size_t i = 0; i < known->count; i++)
+		if (strcmp(known->entries[i].name, name) == 0)
+			return true;
+	return false;
+}
+
 const char *known_next(const struct known *known,
 		       const uint8_t fingerprint[static IOTPKI_SHA256_LEN], const char *after)
 {

@@ -22,6 +22,7 @@ struct known {
 
 /** What a name's record shows now; NULL: nothing. Without memory the old is forgotten and nothing put. */
 void known_set(struct known *known, const char *name, const uint8_t *fingerprint);
+bool known_has(const struct known *known, const char *name);
 /** Names with this fingerprint, one after the other, `after` NULL: the first. */
 const char *known_next(const struct known *known,
 		       const uint8_t fingerprint[static IOTPKI_SHA256_LEN], const char *after);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "nvs/quorum.h"
 
 enum {
 	BATCHES = 2, /* at the B-nodes at a time: one is read while the other is asked */
@@ -144,25 +145,64 @@ void refresh_configure(struct refresh *refresh, const struct refresh_nvs *nvs)
 
 /* ---- answers ---- */
 
+static bool same_key(const struct iotpki_answer *a, const struct iotpki_answer *b)
+{
+	return a->record.has_ssh == b->record.has_ssh &&
+	       (!a->record.has_ssh ||
+		memcmp(a->record.ssh, b->record.ssh, IOTPKI_SHA256_LEN) == 0);
+}
+
+/* How many nodes say of the record's key what slot i says. */
+static unsigned int supporters(const struct questions_view *view, size_t i)
+{
+	uint32_t nodes = 0;
+	for (size_t j = 0; j < view->count; j++)
+		if (view->answers[j].outcome == IOTPKI_OUTCOME_REGISTERED &&
+		    same_key(&view->answers[i], &view->answers[j]))
+			nodes |= UINT32_C(1) << quorum_node(view->answers, j);
+	return (unsigned int)__builtin_popcount(nodes);
+}
+
+/* What most say, and of those a key before none; NULL: nobody has the record. */
+static const struct iotpki_answer *most_said(const struct questions_view *view,
+					     unsigned int *count_out)
+{
+	const struct iotpki_answer *most = NULL;
+	*count_out = 0;
+	for (size_t i = 0; i < view->count; i++) {
+		const struct iotpki_answer *answer = &view->answers[i];
+		if (answer->outcome != IOTPKI_OUTCOME_REGISTERED)
+			continue;
+		const unsigned int count = supporters(view, i);
+		if (count < *count_out || (count == *count_out && !answer->record.has_ssh))
+			continue;
+		most = answer;
+		*count_out = count;
+	}
+	return most;
+}
+
+/*
+ * Only n nodes change what is known, also that a record has no key any more: by one that lags or
+ * lies, alone in an outage at this moment, its key would be locked out until the next refresh.
+ */
 static void learn_key(const struct refresh *refresh, const struct questions_view *view)
 {
-	const struct member *member = lists_member(refresh->options.judge.lists, view->name);
-	const uint8_t *fingerprint = NULL;
-	bool registered = false;
-	for (size_t i = 0; i < view->count && fingerprint == NULL; i++) {
-		if (view->answers[i].outcome != IOTPKI_OUTCOME_REGISTERED)
-			continue;
-		registered = true;
-		if (view->answers[i].record.has_ssh)
-			fingerprint = view->answers[i].record.ssh;
-	}
-	/* Silence says nothing of the record: an outage at this moment must not lock its key out. */
-	if (member != NULL && !registered)
+	struct known *known = refresh->options.known;
+	const struct lists *lists = refresh->options.judge.lists;
+	const struct member *member = lists_member(lists, view->name);
+	unsigned int count = 0;
+	const struct iotpki_answer *most = most_said(view, &count);
+	if (member == NULL)
+		return known_set(known, view->name, NULL);
+	if (most == NULL ||
+	    (count < quorum_needed(lists_config(lists)->needed,
+				   quorum_nodes(view->answers, view->count)) &&
+	     known_has(known, view->name)))
 		return;
-	if (member == NULL || (fingerprint != NULL && member->ssh != NULL &&
-			       memcmp(fingerprint, member->ssh, IOTPKI_SHA256_LEN) == 0))
-		fingerprint = NULL;
-	known_set(refresh->options.known, view->name, fingerprint);
+	const bool listed = member->ssh != NULL && most->record.has_ssh &&
+			    memcmp(most->record.ssh, member->ssh, IOTPKI_SHA256_LEN) == 0;
+	known_set(known, view->name, most->record.has_ssh && !listed ? most->record.ssh : NULL);
 }
 
 static void log_denied(const char *name, const struct iotpki_decision *decision)
@@ -190,7 +230,6 @@ static bool decided(struct refresh *refresh, const struct questions_view *view)
 	judge_decide(&refresh->options.judge, &peer, view, &decision);
 	if (!decision.final && !view->deadline)
 		return false;
-	learn_key(refresh, view);
 	refresh->progress.verdicts[decision.verdict]++;
 	if (decision.verdict == IOTPKI_DENY)
 		log_denied(view->name, &decision);
@@ -206,6 +245,8 @@ static void answered(void *context, size_t at, const struct iotpki_answer *answe
 					     false };
 	if (waited)
 		batch->members[at].decided = decided(batch->refresh, &view);
+	if (deadline)
+		learn_key(batch->refresh, &view);
 	/* After the last call the question is the client's again. */
 	if (deadline && at + 1 == batch->count)
 		batch->question = NULL;

@@ -2,9 +2,9 @@
  * The lie table (TM-03, TM-04): in every world, for every type of node, one node's
  * answers altered field by field, and stories that are lies as a whole. Each lie is
  * told first, last, in between and alone, among one to five nodes, of which one, the
- * majority or all must agree; by one node, and by one node less than must agree. An
- * ADMIT is wrong where the truth does not admit: never with n of 2 or more, with n = 1
- * only before any honest answer.
+ * majority or all must agree; by one node, by one under two URLs, and by one node less
+ * than must agree. An ADMIT is wrong where the truth does not admit: never with n of 2 or
+ * more, with n = 1 only before any honest answer.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,6 +41,7 @@ struct scene {
 struct row {
 	size_t nodes, liar; /* liar: its slot */
 	size_t liars;       /* that tell this lie one after the other, in the slots from liar on */
+	bool twin;          /* the first of them has another URL, in the slot behind all nodes */
 	size_t place;       /* honest answers before the lie; SIZE_MAX: nobody else answers */
 	unsigned int needed;
 	enum peer peer;
@@ -52,11 +53,12 @@ static void report(const struct scene *scene, const struct row *row, const char 
 	static size_t reported;
 	if (scene->decide != iotpki_decide || reported++ >= 20)
 		return;
-	printf("%s: type %d, world %s, %zu nodes, %zu liars, n = %u, %s%zu honest before, peer %d, "
+	printf("%s: type %d, world %s, %zu nodes, %zu liars%s, n = %u, %s%zu honest before, peer "
+	       "%d, "
 	       "policy %d: "
 	       "%s\n",
 	       what, (int)scene->type, world_name(scene->world), row->nodes, row->liars,
-	       row->needed, row->place == SIZE_MAX ? "alone, " : "",
+	       row->twin ? " (two URLs)" : "", row->needed, row->place == SIZE_MAX ? "alone, " : "",
 	       row->place == SIZE_MAX ? 0 : row->place, (int)row->peer, (int)row->policy,
 	       scene->lie);
 }
@@ -106,12 +108,28 @@ static void put_lie(const struct row *row, const struct iotpki_answer *lie,
 		    struct iotpki_answer *slots, size_t i)
 {
 	slots[(row->liar + i) % row->nodes] = *lie;
+	if (!row->twin || i > 0)
+		return;
+	slots[row->nodes] = *lie;
+	slots[row->nodes].twin = (uint8_t)(row->liar + 1);
+}
+
+/** Nobody has answered yet. */
+static void clear_slots(const struct scene *scene, const struct row *row,
+			struct iotpki_answer *slots)
+{
+	for (size_t i = 0; i < row->nodes; i++)
+		slots[i].network = (uint8_t)honest_of(scene, type_of(scene, row, i))->network;
+	if (row->twin) {
+		slots[row->nodes].network = slots[row->liar].network;
+		slots[row->nodes].twin = (uint8_t)(row->liar + 1);
+	}
 }
 
 static void judge_row(const struct scene *scene, const struct row *row,
 		      const struct iotpki_answer *lie)
 {
-	struct iotpki_answer slots[NODES_MAX] = { 0 };
+	struct iotpki_answer slots[NODES_MAX + 1] = { 0 };
 	struct iotpki_decide_input input = tell_input(row->peer, row->policy);
 	struct iotpki_decision decision = { 0 };
 	const bool alone = row->place == SIZE_MAX;
@@ -119,9 +137,8 @@ static void judge_row(const struct scene *scene, const struct row *row,
 	size_t honest = 0, lied = 0;
 	input.needed = row->needed;
 	input.answers = slots;
-	input.answer_count = row->nodes;
-	for (size_t i = 0; i < row->nodes; i++)
-		slots[i].network = (uint8_t)honest_of(scene, type_of(scene, row, i))->network;
+	input.answer_count = row->nodes + (row->twin ? 1 : 0);
+	clear_slots(scene, row, slots);
 	for (size_t step = 0; step < steps && !decision.final; step++) {
 		if (alone || (step >= row->place && lied < row->liars)) {
 			put_lie(row, lie, slots, lied++);
@@ -186,6 +203,9 @@ static void judge_lie(const struct scene *scene, const struct iotpki_answer *lie
 			row.needed = needed[i];
 			row.liars = 1;
 			judge_places(scene, &row, lie);
+			row.twin = true;
+			judge_places(scene, &row, lie);
+			row.twin = false;
 			row.liars = needed[i] - 1;
 			if (row.liars > 1)
 				judge_places(scene, &row, lie);
@@ -290,11 +310,15 @@ static void deaf_to_objections(const struct iotpki_decide_input *input, struct i
 	iotpki_decide(&deaf, out);
 }
 
-static void counts_slots_twice(const struct iotpki_decide_input *input, struct iotpki_decision *out)
+static void counts_urls(const struct iotpki_decide_input *input, struct iotpki_decision *out)
 {
-	struct iotpki_decide_input half = *input;
-	half.needed = (half.needed + 1) / 2;
-	iotpki_decide(&half, out);
+	struct iotpki_decide_input urls = *input;
+	struct iotpki_answer slots[IOTPKI_NODES_MAX];
+	memcpy(slots, input->answers, input->answer_count * sizeof(slots[0]));
+	for (size_t i = 0; i < input->answer_count; i++)
+		slots[i].twin = 0;
+	urls.answers = slots;
+	iotpki_decide(&urls, out);
 }
 
 static void any_registration(const struct iotpki_decide_input *input, struct iotpki_decision *out)
@@ -313,7 +337,7 @@ static bool notices_faults(void)
 	} faults[] = {
 		{ "n - 1", one_too_few },
 		{ "objections are not heard", deaf_to_objections },
-		{ "a node counts twice", counts_slots_twice },
+		{ "two URLs are two nodes", counts_urls },
 		{ "any registration will do", any_registration },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(faults); i++) {

@@ -98,6 +98,8 @@ struct iotpki_decide_input tell_input(enum peer peer, enum policy policy)
 		input.key_change = IOTPKI_KEY_PIN;
 	if (policy == POLICY_FOLLOW)
 		input.key_change = IOTPKI_KEY_FOLLOW;
+	if (policy == POLICY_CLOCKLESS)
+		input.clock_s = 0;
 	if (policy == POLICY_OUTVOTE)
 		input.dissent = IOTPKI_DISSENT_OUTVOTE;
 	return input;

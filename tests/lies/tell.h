@@ -31,7 +31,14 @@ enum peer {
 	PEERS,
 };
 
-enum policy { POLICY_DEFAULT, POLICY_PIN, POLICY_FOLLOW, POLICY_OUTVOTE, POLICIES };
+enum policy {
+	POLICY_DEFAULT,
+	POLICY_PIN,
+	POLICY_FOLLOW,
+	POLICY_OUTVOTE,
+	POLICY_CLOCKLESS, /* the default, on a device whose clock is in 1970 */
+	POLICIES,
+};
 
 extern const uint8_t tell_other_key[IOTPKI_SHA256_LEN];
 

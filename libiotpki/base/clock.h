@@ -15,12 +15,12 @@ struct clock {
 /** The kernel's clocks; static, never freed. */
 const struct clock *clock_system(void);
 
-/** A clock that stands where a test puts it. */
+/** A clock that stands where a test puts it, also while threads of what is tested read it. */
 struct clock_fake {
 	struct clock clock; /* must stay the first member */
-	int64_t now_s;
-	int64_t mono_ms;
-	int64_t suspended_ms; /* what the boot-time clock is ahead of mono */
+	_Atomic int64_t now_s;
+	_Atomic int64_t mono_ms;
+	_Atomic int64_t suspended_ms; /* what the boot-time clock is ahead of mono */
 };
 void clock_fake_init(struct clock_fake *fake, int64_t now_s);
 /** Wall clock and timers go on together. */

@@ -1,5 +1,6 @@
 /* The verbs serve, init and pin. */
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <malloc.h>
 #include <signal.h>
@@ -199,13 +200,14 @@ static int serve_listen(struct serve *serve, const char *url)
 	return VERB_USAGE;
 }
 
+#define READY_FD_TEXT "--ready-fd takes an open descriptor"
 /* One option; its value is within these bounds. */
 static const struct serve_number {
 	char option;
 	unsigned int least, most;
 	const char *text;
 } serve_numbers[] = {
-	{ 'r', 1, FD_MAX, "--ready-fd takes an open descriptor" },
+	{ 'r', 1, FD_MAX, READY_FD_TEXT },
 	{ 't', 1, THREADS_MAX, "--threads takes 1 to 16" },
 	{ 'c', CONNECTIONS_MIN, CONNECTIONS_MAX, "--connections takes 16 to 16384" },
 	{ 'a', 1, CONNECTIONS_MAX, "--connections-per-address takes 1 to 16384" },
@@ -238,6 +240,9 @@ static int serve_number(struct serve *serve, int option)
 		['q'] = &serve->gateway.rate,
 		['k'] = &serve->gateway.cache_ms,
 	};
+	/* Nothing else is open yet: later its number could be that of the ledger's file. */
+	if (option == 'r' && fcntl((int)value, F_SETFD, FD_CLOEXEC) != 0)
+		return verb_usage("serve", "%s", READY_FD_TEXT);
 	*places[option] = value;
 	return VERB_OK;
 }

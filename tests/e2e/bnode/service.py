@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """iotpki-bnode in service: /metrics and /health, who may read them, limits of an address, reload, the end."""
-import itertools, json, os, re, signal, socket, ssl, threading, time
+import itertools, json, os, re, signal, socket, ssl, subprocess, threading, time
 from node import Answers, BNODE, body, main, owner_of, post, tx_tool
 
 NAME = "iot:00000001-0000-4000-8000-000000000000"
@@ -228,6 +228,17 @@ def reload(node):
     os.chmod(f"{node.dir}/tls.key", 0o600)
 
 
+# ---- the ready line ----
+
+def ready_line_goes_nowhere_else(node):
+    """A descriptor that nobody gave could be that of the ledger itself, once it is open."""
+    for number in range(3, 12):
+        done = subprocess.run([BNODE, "serve", "--dir", node.dir, "--listen", "http://127.0.0.1:0/", "--ready-fd", str(number)],
+                              stderr=subprocess.PIPE, timeout=20)
+        assert done.returncode == 2 and b"--ready-fd takes an open descriptor" in done.stderr, (number, done)
+        subprocess.run([BNODE, "audit", "--dir", node.dir], check=True, stdout=subprocess.DEVNULL)
+
+
 # ---- the end ----
 
 def stop_answers_what_is_in_flight(node, folder):
@@ -298,6 +309,7 @@ def health(kept):
 
 
 def test(folder, node):
+    ready_line_goes_nowhere_else(node)
     node.start("--listen", "https://127.0.0.1:0/")
     counts_what_is_done(node, folder)
     who_may_read(node)

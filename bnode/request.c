@@ -50,8 +50,10 @@ static enum MHD_Result read_header(void *context, enum MHD_ValueKind kind, const
 	headers->odd += key[strcspn(key, " \t")] != '\0';
 	if (strcasecmp(key, "Origin") == 0)
 		headers->origins++;
-	if (strcasecmp(key, "Transfer-Encoding") == 0)
+	if (strcasecmp(key, "Transfer-Encoding") == 0) {
 		headers->codings++;
+		headers->odd += strcasecmp(value, "chunked") != 0;
+	}
 	if (strcasecmp(key, "Host") == 0)
 		headers->host = value;
 	if (strcasecmp(key, "Sec-Fetch-Site") == 0)
@@ -65,7 +67,8 @@ static enum MHD_Result read_header(void *context, enum MHD_ValueKind kind, const
 
 /*
  * Two lengths for one body, or "Content-Length :", which libmicrohttpd takes for another name: what a
- * proxy before us may read otherwise (RFC 9112 5.1, 6.3).
+ * proxy before us may read otherwise (RFC 9112 5.1, 6.3). A coding that it does not know it takes for
+ * a body without an end.
  */
 static unsigned int judge_body(const struct headers *headers, enum request_page page)
 {

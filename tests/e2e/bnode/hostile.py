@@ -26,6 +26,9 @@ def raw_requests(node):
     rows = [
         ("a good one", post(GOOD), (200,)),
         ("chunked", head + b"Transfer-Encoding: chunked\r\n\r\n" + chunk, (200,)),
+        ("an unknown coding", head + b"Transfer-Encoding: gzip\r\n\r\n" + chunk, (400,)),
+        ("identity", head + b"Transfer-Encoding: identity\r\n\r\n" + chunk, (400,)),
+        ("a coding below chunked", head + b"Transfer-Encoding: gzip, chunked\r\n\r\n" + chunk, (400,)),
         ("length and chunked (smuggling)", head + b"Content-Length: %d\r\nTransfer-Encoding: chunked\r\n\r\n" % len(GOOD) + chunk, (400, 0)),
         ("two lengths", head + b"Content-Length: %d\r\nContent-Length: 5\r\n\r\n" % len(GOOD) + GOOD, (400, 0)),
         ("length negative", head + b"Content-Length: -1\r\n\r\n" + GOOD, (400, 0)),

@@ -1,4 +1,4 @@
-/* Connections and addresses under one lock, which no request takes; bytes are atomic. */
+/* Connections and addresses under one lock, which no request takes; shares are atomic. */
 #include "bnode/clients.h"
 
 #include <netinet/in.h>
@@ -20,13 +20,13 @@ struct clients_address {
 	struct client *first; /* the newest */
 	unsigned int live;    /* of them not cut */
 	int64_t due_us;       /* when all its connections would have come at the allowed rate */
-	atomic_size_t reserved[CLIENTS_BYTES_COUNT];
+	atomic_size_t reserved[CLIENTS_SHARE_COUNT];
 };
 
 struct clients {
 	struct clients_limits limits;
 	const struct clock *clock;
-	atomic_size_t reserved[CLIENTS_BYTES_COUNT];
+	atomic_size_t reserved[CLIENTS_SHARE_COUNT];
 	pthread_mutex_t lock;
 	/* below: under lock */
 	struct clients_counts counts;
@@ -34,9 +34,10 @@ struct clients {
 	struct clients_address *buckets[BUCKETS];
 };
 
-static const size_t most_reserved[CLIENTS_BYTES_COUNT] = {
+static const size_t most_reserved[CLIENTS_SHARE_COUNT] = {
 	[CLIENTS_BODIES] = CLIENTS_BODY_BYTES,
 	[CLIENTS_ANSWERS] = CLIENTS_ANSWER_BYTES,
+	[CLIENTS_TRANSACTIONS] = CLIENTS_TRANSACTIONS_MAX,
 };
 
 /* ---- addresses ---- */
@@ -288,8 +289,8 @@ struct client *clients_add(struct clients *clients, const struct sockaddr *addre
 void clients_remove(struct client *client)
 {
 	struct clients *clients = client->clients;
-	client_keep(client, CLIENTS_BODIES, 0);
-	client_keep(client, CLIENTS_ANSWERS, 0);
+	for (size_t i = 0; i < CLIENTS_SHARE_COUNT; i++)
+		client_keep(client, (enum clients_share)i, 0);
 	pthread_mutex_lock(&clients->lock);
 	list_remove(clients, client);
 	pthread_mutex_unlock(&clients->lock);
@@ -344,40 +345,40 @@ void clients_sweep(struct clients *clients)
 	pthread_mutex_unlock(&clients->lock);
 }
 
-/* ---- bytes ---- */
+/* ---- shares ---- */
 
-static bool add_within(atomic_size_t *sum, size_t bytes, size_t most)
+static bool add_within(atomic_size_t *sum, size_t count, size_t most)
 {
-	if (atomic_fetch_add_explicit(sum, bytes, memory_order_relaxed) + bytes <= most)
+	if (atomic_fetch_add_explicit(sum, count, memory_order_relaxed) + count <= most)
 		return true;
-	atomic_fetch_sub_explicit(sum, bytes, memory_order_relaxed);
+	atomic_fetch_sub_explicit(sum, count, memory_order_relaxed);
 	return false;
 }
 
-bool client_reserve(struct client *client, enum clients_bytes kind, size_t bytes)
+bool client_reserve(struct client *client, enum clients_share kind, size_t count)
 {
-	if (!add_within(&client->address->reserved[kind], bytes, most_reserved[kind] / 2))
+	if (!add_within(&client->address->reserved[kind], count, most_reserved[kind] / 2))
 		return false;
-	if (!add_within(&client->clients->reserved[kind], bytes, most_reserved[kind])) {
-		atomic_fetch_sub_explicit(&client->address->reserved[kind], bytes,
+	if (!add_within(&client->clients->reserved[kind], count, most_reserved[kind])) {
+		atomic_fetch_sub_explicit(&client->address->reserved[kind], count,
 					  memory_order_relaxed);
 		return false;
 	}
-	client->reserved[kind] += bytes;
+	client->reserved[kind] += count;
 	return true;
 }
 
-void client_keep(struct client *client, enum clients_bytes kind, size_t bytes)
+void client_keep(struct client *client, enum clients_share kind, size_t count)
 {
-	if (client->reserved[kind] <= bytes)
+	if (client->reserved[kind] <= count)
 		return;
-	const size_t back = client->reserved[kind] - bytes;
-	client->reserved[kind] = bytes;
+	const size_t back = client->reserved[kind] - count;
+	client->reserved[kind] = count;
 	atomic_fetch_sub_explicit(&client->address->reserved[kind], back, memory_order_relaxed);
 	atomic_fetch_sub_explicit(&client->clients->reserved[kind], back, memory_order_relaxed);
 }
 
-size_t clients_reserved(struct clients *clients, enum clients_bytes kind)
+size_t clients_reserved(struct clients *clients, enum clients_share kind)
 {
 	return atomic_load_explicit(&clients->reserved[kind], memory_order_relaxed);
 }

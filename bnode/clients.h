@@ -1,7 +1,7 @@
 /*
  * Who is connected, and what that may cost (TM-16): connections of one address, the rate of new
- * ones, the time until a request is whole and its answer taken, and the bytes that bodies and
- * answers may hold. When all places are taken, the address that has most of them gives one
+ * ones, the time until a request is whole and its answer taken, the bytes that bodies and
+ * answers may hold, and the transactions that may wait. When all places are taken, the address that has most of them gives one
  * up, so that a crowd cannot keep others out. Knows nothing of HTTP.
  */
 #pragma once
@@ -17,6 +17,8 @@
 /* All beyond: one address may have half of it. */
 #define CLIENTS_BODY_BYTES (32u * 1024 * 1024)
 #define CLIENTS_ANSWER_BYTES (64u * 1024 * 1024)
+/* That wait to be verified or written: half of them for one address, too, or it keeps others from revoking. */
+#define CLIENTS_TRANSACTIONS_MAX 4096u
 
 struct clients_limits {
 	unsigned int connections; /* at once */
@@ -33,7 +35,8 @@ enum clients_refusal {
 	CLIENTS_NOMEM,
 };
 
-enum clients_bytes { CLIENTS_BODIES, CLIENTS_ANSWERS, CLIENTS_BYTES_COUNT };
+/* What there is a certain amount of: bytes, and transactions. */
+enum clients_share { CLIENTS_BODIES, CLIENTS_ANSWERS, CLIENTS_TRANSACTIONS, CLIENTS_SHARE_COUNT };
 
 struct clients;
 struct clients_address;
@@ -46,7 +49,7 @@ struct client {
 	int fd;
 	void *tls; /* the server's: the key of its handshake */
 	bool cut;  /* shut down and not yet closed; under the table's lock */
-	size_t reserved[CLIENTS_BYTES_COUNT];
+	size_t reserved[CLIENTS_SHARE_COUNT];
 	atomic_llong since_ms; /* end of the last request, or of accept() */
 	atomic_bool ours;      /* a whole request is here: the time is ours, not the client's */
 };
@@ -84,14 +87,14 @@ uint64_t client_address(const struct client *client);
 int64_t client_turn(struct client *client, bool ours);
 
 /**
- * More bytes for a body or an answer of this client; false: there are too many, and nothing
- * is reserved.
+ * More bytes for a body or an answer of this client, or more transactions; false: there are too many,
+ * and nothing is reserved.
  */
-bool client_reserve(struct client *client, enum clients_bytes kind, size_t bytes) MUST_CHECK;
-/** Of what is reserved keep only this many. */
-void client_keep(struct client *client, enum clients_bytes kind, size_t bytes);
-/** Bytes that are reserved by all. */
-size_t clients_reserved(struct clients *clients, enum clients_bytes kind);
+bool client_reserve(struct client *client, enum clients_share kind, size_t count) MUST_CHECK;
+/** Of what is reserved keep only so much. */
+void client_keep(struct client *client, enum clients_share kind, size_t count);
+/** What is reserved by all. */
+size_t clients_reserved(struct clients *clients, enum clients_share kind);
 
 /**
  * Shut down connections whose request, or whose taking of an answer, lasts too long. To be called

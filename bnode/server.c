@@ -17,6 +17,8 @@ enum {
 	STOP_STEP_MS = 10,
 };
 
+_Static_assert(CLIENTS_TRANSACTIONS_MAX == WRITER_PENDING_MAX, "what waits is shared out");
+
 struct listening {
 	struct server *server;
 	struct MHD_Daemon *daemon;
@@ -132,6 +134,7 @@ static void forget_request(struct exchange *exchange)
 	answer_done(&exchange->answer);
 	buf_done(&exchange->body);
 	client_keep(exchange->client, CLIENTS_BODIES, 0);
+	client_keep(exchange->client, CLIENTS_TRANSACTIONS, 0);
 }
 
 static void on_completed(void *context, struct MHD_Connection *http, void **request,
@@ -232,6 +235,10 @@ static enum MHD_Result prepare(struct exchange *exchange)
 					      .done = done };
 	if (!backend->waits(backend, &exchange->job))
 		return answer(exchange);
+	if (!client_reserve(exchange->client, CLIENTS_TRANSACTIONS, request->decoded_count)) {
+		request->busy = true;
+		return answer(exchange);
+	}
 	/* Suspended before it begins: it may be done before this function returns. */
 	MHD_suspend_connection(exchange->http);
 	if (!backend->begin(backend, &exchange->job)) {

@@ -80,6 +80,10 @@ enum iotpki_err ledger_commit(struct ledger *ledger, struct ledger_submission *c
 			      size_t count, struct iotpki_detail *detail)
 {
 	(void)detail;
+	if (ledger->gate != NULL) {
+		pthread_mutex_lock(ledger->gate);
+		pthread_mutex_unlock(ledger->gate);
+	}
 	ledger->submits++;
 	for (size_t i = 0; i < count; i++, ledger->submitted++) {
 		submissions[i]->reason =

@@ -1,6 +1,8 @@
 /* A ledger of plain arrays, for states that a real one reaches slowly or never. */
 #pragma once
 
+#include <pthread.h>
+
 #include "bnode/ledger.h"
 
 enum { FAKE_OPS_MAX = 8 };
@@ -18,6 +20,7 @@ struct ledger {
 	struct fake_name *names; /* in order */
 	bool broken;             /* reads fail */
 	enum iotpki_err submit_err;
+	pthread_mutex_t *gate;     /* it commits when this is free; NULL: at once */
 	size_t submits, submitted; /* calls, transactions */
 	size_t refuse_odd;         /* every second one is TX_NAME_TAKEN */
 };

@@ -45,6 +45,7 @@ static void world_end(struct world *world)
 	assert_int_equal(counts.connections, 0);
 	assert_int_equal(clients_reserved(world->clients, CLIENTS_BODIES), 0);
 	assert_int_equal(clients_reserved(world->clients, CLIENTS_ANSWERS), 0);
+	assert_int_equal(clients_reserved(world->clients, CLIENTS_TRANSACTIONS), 0);
 	clients_freep(&world->clients);
 	assert_null(world->clients);
 	free(world);
@@ -230,6 +231,11 @@ static void bytes_of_all_and_of_one(void **state)
 	client_keep(open[2], CLIENTS_ANSWERS, 200);
 	assert_int_equal(clients_reserved(world->clients, CLIENTS_ANSWERS), half + 100);
 	assert_true(client_reserve(open[3], CLIENTS_ANSWERS, half - 100));
+	assert_true(client_reserve(open[0], CLIENTS_TRANSACTIONS, CLIENTS_TRANSACTIONS_MAX / 2));
+	assert_false(client_reserve(open[1], CLIENTS_TRANSACTIONS, 1));
+	assert_true(client_reserve(open[2], CLIENTS_TRANSACTIONS, 1));
+	client_keep(open[0], CLIENTS_TRANSACTIONS, 0);
+	assert_true(client_reserve(open[1], CLIENTS_TRANSACTIONS, 1));
 	world_end(world);
 }
 

@@ -7,6 +7,8 @@
 #include <cmocka.h>
 
 #include <arpa/inet.h>
+#include <poll.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -245,17 +247,24 @@ static int world_end(void **state)
 	return 0;
 }
 
-static int dial(const struct world *world)
+static int dial_from(const struct world *world, in_addr_t source)
 {
 	const struct sockaddr_in address = { .sin_family = AF_INET,
 					     .sin_port = htons(world->port),
 					     .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	const struct sockaddr_in own = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(source) };
 	const struct timeval most = { .tv_sec = 20 };
 	const int fd = socket(AF_INET, SOCK_STREAM, 0);
 	assert_true(fd >= 0);
+	assert_int_equal(bind(fd, (const struct sockaddr *)&own, sizeof(own)), 0);
 	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &most, sizeof(most)), 0);
 	assert_int_equal(connect(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
 	return fd;
+}
+
+static int dial(const struct world *world)
+{
+	return dial_from(world, INADDR_LOOPBACK);
 }
 
 static void say(int fd, const char *text)
@@ -369,6 +378,53 @@ static void stops_with_connections_open(void **state)
 	(void)close(half);
 }
 
+enum { SUBMITS = 64, CROWD = CLIENTS_TRANSACTIONS_MAX / 2 / SUBMITS + 1 };
+
+static void post_submits(int fd)
+{
+	CLEANUP(buf_done) struct buf body = BUF_INIT(65536), request = BUF_INIT(65536);
+	for (int i = 0; i < SUBMITS; i++)
+		(void)buf_printf(&body,
+				 "%c{\"id\":%d,\"method\":\"name_submit\",\"params\":[\"ZGVy\"]}",
+				 i == 0 ? '[' : ',', i);
+	(void)buf_printf(&request, "POST / HTTP/1.1\r\nHost: n\r\nContent-Length: %zu\r\n\r\n%s]",
+			 body.len + 1, buf_text(&body));
+	assert_int_equal(buf_error(&request), IOTPKI_OK);
+	say(fd, buf_text(&request));
+}
+
+/* Whoever fills what may wait for the disk fills his own half: others can still revoke. */
+static void one_address_fills_half_of_the_queue(void **state)
+{
+	struct world *world = *state;
+	pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
+	struct pollfd crowd[CROWD];
+	CLEANUP(buf_done) struct buf heard = BUF_INIT(65536), refused = BUF_INIT(65536);
+	pthread_mutex_lock(&gate);
+	world->ledger.gate = &gate;
+	for (size_t i = 0; i < CROWD; i++) {
+		crowd[i] = (struct pollfd){ .fd = dial(world), .events = POLLIN };
+		post_submits(crowd[i].fd);
+	}
+	const int answered = poll(crowd, CROWD, 20000);
+	const int other = dial_from(world, INADDR_LOOPBACK + 1);
+	post(other, "", "{\"id\":7,\"method\":\"name_submit\",\"params\":[\"ZGVy\"]}");
+	pthread_mutex_unlock(&gate);
+	assert_int_equal(answered, 1);
+	for (size_t i = 0; i < CROWD; i++) {
+		if (crowd[i].revents != 0)
+			hear(crowd[i].fd, "too busy", &refused);
+	}
+	assert_non_null(strstr(buf_text(&refused), "HTTP/1.1 503 "));
+	hear(other, "\"id\":7}", &heard);
+	assert_non_null(strstr(buf_text(&heard), "HTTP/1.1 200 "));
+	(void)close(other);
+	for (size_t i = 0; i < CROWD; i++)
+		(void)close(crowd[i].fd);
+	server_freep(&world->server);
+	assert_int_equal(world->ledger.submitted, (CROWD - 1) * SUBMITS + 1);
+}
+
 /* /health says whether the last write went well; the text of what was counted stands in test_metrics.c. */
 static void health_after_writes(void **state)
 {
@@ -444,6 +500,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(key_replaced, folder_new, folder_end),
 		cmocka_unit_test_setup_teardown(requests, world_start, world_end),
 		cmocka_unit_test_setup_teardown(slow_request_is_cut, world_start, world_end),
+		cmocka_unit_test_setup_teardown(one_address_fills_half_of_the_queue, world_start,
+						world_end),
 		cmocka_unit_test_setup_teardown(health_after_writes, world_start, world_end),
 		cmocka_unit_test_setup_teardown(stops_with_connections_open, world_start,
 						world_end),

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # ./run test: builds and runs everything that is tested, and ends with one line "N passed, N failed".
 #   unit    tables of single modules             check   layers, exports, linkage, hardening, banned calls
-#   fuzz    every committed fuzz corpus          model   the decision against its model, coverage, mutants
+#   fuzz    every committed fuzz corpus          model   the decision against its model, coverage, mutants, lies
 #   pam     the module through libpam            e2e     real programs, real sshd, in a private root
 #   fault   kills, failed calls, no descriptors under the real programs
 # The sanitizer build runs unit, fuzz and pam again under ASan and UBSan.

@@ -308,7 +308,7 @@ void told_put_name(struct buf *out, const char *name, const struct told *told, i
 		   enum method_form form)
 {
 	struct told at = *told;
-	at.expired = told->expired || now_s >= told->expires_at_s;
+	at.expired = !told->deleted && (told->expired || now_s >= told->expires_at_s);
 	method_put_literal(out, "{\"name\":\"" TOLD_PREFIX);
 	method_put_literal(out, name); /* a valid name needs no escapes */
 	method_put_literal(out, "\",\"value\":");

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,6 +29,8 @@ enum {
 	RECORDS_MAX = 65536,  /* of a table: more is a loop in a broken file */
 	TRY_S = 20,           /* the child's time */
 	PATH_LEN_MAX = 4096,
+	LOCK_PATIENCE_MS = 3000,
+	LOCK_TURN_MS = 20,
 };
 
 static const char *const tables[STATE_FILE_TABLE_COUNT] = {
@@ -136,6 +139,21 @@ static enum iotpki_err judge_folder(const char *dir, int fd, struct iotpki_detai
 	return IOTPKI_OK;
 }
 
+/*
+ * A command that looks into the file, or the end of an agent that was killed, has it for moments. An
+ * agent that started just then must not do without what is known for as long as it runs.
+ */
+static bool lock_folder(int fd, bool patient)
+{
+	for (int left_ms = patient ? LOCK_PATIENCE_MS : 0;; left_ms -= LOCK_TURN_MS) {
+		if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+			return true;
+		if (errno != EWOULDBLOCK || left_ms <= 0)
+			return false;
+		(void)poll(NULL, 0, LOCK_TURN_MS);
+	}
+}
+
 enum iotpki_err state_file_lock(const char *dir, bool create, int *fd_out,
 				struct iotpki_detail *detail)
 {
@@ -150,7 +168,7 @@ enum iotpki_err state_file_lock(const char *dir, bool create, int *fd_out,
 		return no_folder(dir, IOTPKI_ERR_PERMISSION,
 				 "cannot be opened as a folder of our own", detail);
 	err = judge_folder(dir, fd, detail);
-	if (err == IOTPKI_OK && flock(fd, LOCK_EX | LOCK_NB) != 0)
+	if (err == IOTPKI_OK && !lock_folder(fd, create))
 		err = no_folder(dir, errno == EWOULDBLOCK ? IOTPKI_ERR_EXISTS : IOTPKI_ERR_IO,
 				"another process has it open", detail);
 	if (err != IOTPKI_OK) {

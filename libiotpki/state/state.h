@@ -5,7 +5,8 @@
  * from B-nodes alone and needs no proof of any peer.
  *
  * Held in memory and read from there; the file (LMDB) is read once and written by state_flush(),
- * in one transaction, so that no login waits for a disk. One process at a time has it.
+ * in one transaction, so that no login waits for a disk. One process at a time has it; opening waits
+ * for the other one a few seconds, unless `existing`.
  */
 #pragma once
 

@@ -8,9 +8,11 @@
 
 #include <fcntl.h>
 #include <lmdb.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -647,6 +649,33 @@ static void one_process_has_it(void **state)
 	assert_string_equal(state_condition_name((enum state_condition)9), "volatile");
 }
 
+/* Somebody looks into the file at the moment of the start: what it holds must not be missed for good. */
+static void another_process_has_it_for_a_moment(void **state)
+{
+	struct bench *bench = *state;
+	int held[2];
+	fill(bench);
+	state_freep(&bench->state);
+	assert_int_equal(pipe(held), 0);
+	const pid_t child = fork();
+	if (child == 0) {
+		const int fd = open(bench->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (flock(fd, LOCK_EX | LOCK_NB) != 0 || write(held[1], "", 1) != 1)
+			_exit(1);
+		(void)poll(NULL, 0, 200);
+		_exit(0);
+	}
+	char byte;
+	int status = 1;
+	assert_int_equal(read(held[0], &byte, 1), 1);
+	reopen(bench, STATE_GOOD);
+	assert_true(state_time_floor(bench->state) == NOW - 1);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	(void)close(held[0]);
+	(void)close(held[1]);
+}
+
 static void a_failed_write_is_tried_again(void **state)
 {
 	struct bench *bench = *state;
@@ -803,6 +832,7 @@ int main(void)
 		TEST(another_version_is_left_alone),
 		TEST(whose_files),
 		TEST(one_process_has_it),
+		TEST(another_process_has_it_for_a_moment),
 		TEST(a_failed_write_is_tried_again),
 		TEST(killed_at_any_moment),
 		TEST(walks),

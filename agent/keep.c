@@ -240,6 +240,35 @@ static const uint8_t *revoked_registration(const struct iotpki_answer *answer,
 	return pin->set ? pin->id : NULL;
 }
 
+/* How many nodes call this registration revoked by its name. */
+static unsigned int named_by(const struct iotpki_answer *answers, size_t count, size_t i)
+{
+	uint32_t nodes = 0;
+	for (size_t j = 0; j < count; j++)
+		if (answers[j].outcome == IOTPKI_OUTCOME_REVOKED &&
+		    answers[j].network == answers[i].network &&
+		    memcmp(answers[j].registration, answers[i].registration, IOTPKI_SHA256_LEN) ==
+			    0)
+			nodes |= UINT32_C(1) << quorum_node(answers, j);
+	return (unsigned int)__builtin_popcount(nodes);
+}
+
+/*
+ * Those that the list pins, and what n nodes name where another one is followed: ids that one node
+ * makes up would fill the store, and no revocation could be kept any more.
+ */
+static bool is_worth_keeping(const struct config *config, const struct iotpki_decide_input *input,
+			     const struct iotpki_answer *answers, size_t count, size_t i,
+			     const uint8_t registration[static IOTPKI_SHA256_LEN])
+{
+	const struct iotpki_registration_pin *pin = &input->pins[answers[i].network];
+	if (pin->set && memcmp(pin->id, registration, IOTPKI_SHA256_LEN) == 0)
+		return true;
+	return config->key_change == IOTPKI_KEY_FOLLOW &&
+	       named_by(answers, count, i) >=
+		       quorum_needed(config->needed, quorum_nodes(answers, count));
+}
+
 static void learn_revocation(struct keep *keep, const char *name,
 			     const struct iotpki_answer *answers, size_t count)
 {
@@ -260,7 +289,8 @@ static void learn_revocation(struct keep *keep, const char *name,
 		if (quorum_judge(&answers[i], &no_time, false) != IOTPKI_OUTCOME_REVOKED)
 			continue;
 		const uint8_t *registration = revoked_registration(&answers[i], &input);
-		if (registration != NULL && answers[i].network < config->network_count)
+		if (registration != NULL && answers[i].network < config->network_count &&
+		    is_worth_keeping(config, &input, answers, count, i, registration))
 			write_tombstone(keep, config->networks[answers[i].network], name,
 					registration, "answers");
 	}

@@ -113,6 +113,32 @@ static void clock_ahead(void **state)
 	}
 }
 
+/*
+ * One that calls a revoked name revoked, too, but under another registration each time, must not fill
+ * the store, after which no revocation would be kept any more.
+ */
+static void made_up_registrations(void **state)
+{
+	struct stage *stage = *state;
+	for (uint8_t round = 1; round <= 5; round++) {
+		struct iotpki_answer answers[NODES] = { 0 };
+		for (size_t j = 0; j < NODES; j++) {
+			answers[j] = (struct iotpki_answer){ .outcome = IOTPKI_OUTCOME_REVOKED,
+							     .tip_s = NOW,
+							     .tip_height = 1000,
+							     .max_tip_age_s = 3600,
+							     .asked_s = NOW };
+			memcpy(answers[j].registration, person.cert.sha256, IOTPKI_SHA256_LEN);
+		}
+		memset(answers[2].registration, round, IOTPKI_SHA256_LEN);
+		const struct questions_view view = { person.name, answers, NODES, true, false };
+		keep_learn(stage->keep, &view);
+		assert_int_equal(state_tombstones(keep_state(stage->keep)), 1);
+	}
+	assert_true(state_is_tombstoned(keep_state(stage->keep), "farm", person.name,
+					person.cert.sha256));
+}
+
 /* ---- which keys records carry ---- */
 
 struct asked {
@@ -222,6 +248,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		ROW(clock_ahead),
+		ROW(made_up_registrations),
 		ROW(keys_of_records),
 	};
 	agentkit_person(&person, NULL);

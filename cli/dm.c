@@ -104,7 +104,12 @@ static enum cli_exit open_for_writing(struct cli *cli, struct dm *dm)
 	if (dm->config.node_count == 0)
 		return cli_error(cli, CLI_CONFIGURATION,
 				 "no B-nodes are known: iotpki dm init --bnode URL --pin PIN");
-	enum iotpki_err err = manager_lock(dm->dir, &dm->lock, &detail);
+	enum iotpki_err err = manager_try_lock(dm->dir, &dm->lock, &detail);
+	if (err == IOTPKI_ERR_UNAVAILABLE) {
+		fprintf(cli->err, "iotpki: another dm command works on %s; waiting for it\n",
+			dm->dir);
+		err = manager_lock(dm->dir, &dm->lock, &detail);
+	}
 	if (err == IOTPKI_OK)
 		err = nvs_new(&dm->config, cli->clock, cli->random, &dm->nvs);
 	return err == IOTPKI_OK ? CLI_OK : cli_fail(cli, err, &detail);

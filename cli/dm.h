@@ -43,8 +43,11 @@ void dm_show_plan(struct cli *cli, const struct dm *dm, const char *name,
 /** Say why a chain network cannot do it; returns the exit code of the table. */
 enum cli_exit dm_chain_fail(struct cli *cli, const struct dm *dm, const char *name,
 			    const struct manager_chain *chain);
-/** Do what can be done, and wait for blocks or not; Ctrl-C ends the waiting. */
-enum cli_exit dm_run_chains(struct cli *cli, const struct dm *dm, const struct manager *manager,
+/**
+ * Do what can be done, and wait for blocks or not; Ctrl-C ends the waiting. While it waits other
+ * commands may work on the store; the lock is taken again, unless it was interrupted.
+ */
+enum cli_exit dm_run_chains(struct cli *cli, struct dm *dm, const struct manager *manager,
 			    const char *name, bool wait_for_blocks, struct manager_report *report);
 
 enum cli_exit dm_init(struct cli *cli, const struct cli_arguments *arguments);

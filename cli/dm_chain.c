@@ -173,7 +173,7 @@ void dm_show_plan(struct cli *cli, const struct dm *dm, const char *name,
 
 struct waiting {
 	struct cli *cli;
-	const struct dm *dm;
+	struct dm *dm;
 	const char *name;
 	bool terminal, interrupted;
 	char shown[512]; /* the last line, which is not repeated in a log */
@@ -214,8 +214,16 @@ static bool pause_between(void *context, const struct manager_report *report)
 	(void)sigaddset(&interrupt, SIGINT);
 	(void)sigaddset(&interrupt, SIGTERM);
 	const struct timespec seconds = { .tv_sec = POLL_S };
-	waiting->interrupted = sigtimedwait(&interrupt, NULL, &seconds) > 0;
-	return !waiting->interrupted;
+	struct dm *dm = waiting->dm;
+	enum iotpki_err locked = IOTPKI_ERR_UNAVAILABLE;
+	fs_close(&dm->lock);
+	dm->lock = -1;
+	while (locked == IOTPKI_ERR_UNAVAILABLE && !waiting->interrupted) {
+		waiting->interrupted = sigtimedwait(&interrupt, NULL, &seconds) > 0;
+		if (!waiting->interrupted)
+			locked = manager_try_lock(dm->dir, &dm->lock, NULL);
+	}
+	return locked == IOTPKI_OK;
 }
 
 static bool pause_never(void *context, const struct manager_report *report)
@@ -225,7 +233,7 @@ static bool pause_never(void *context, const struct manager_report *report)
 	return false;
 }
 
-enum cli_exit dm_run_chains(struct cli *cli, const struct dm *dm, const struct manager *manager,
+enum cli_exit dm_run_chains(struct cli *cli, struct dm *dm, const struct manager *manager,
 			    const char *name, bool wait_for_blocks, struct manager_report *report)
 {
 	if (!manager_has_chains(manager))

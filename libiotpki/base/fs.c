@@ -190,9 +190,9 @@ static void temporary_close(const struct temporary *temporary)
 	fs_close(&temporary->fd);
 }
 
-static bool lock_exclusive(int fd)
+static bool lock_exclusive(int fd, int how)
 {
-	while (flock(fd, LOCK_EX) != 0)
+	while (flock(fd, LOCK_EX | how) != 0)
 		if (errno != EINTR)
 			return false;
 	return true;
@@ -209,7 +209,7 @@ static bool remove_leftover(const char *name)
 	if (fd < 0)
 		return errno == ENOENT;
 	struct stat locked, named;
-	if (!lock_exclusive(fd) || fstat(fd, &locked) != 0)
+	if (!lock_exclusive(fd, 0) || fstat(fd, &locked) != 0)
 		return false;
 	if (lstat(name, &named) != 0)
 		return errno == ENOENT;
@@ -239,7 +239,7 @@ static bool temporary_open(const char *path, mode_t mode, struct temporary *temp
 		if (fd < 0)
 			return false;
 		struct stat st;
-		const bool locked = lock_exclusive(fd) && fstat(fd, &st) == 0;
+		const bool locked = lock_exclusive(fd, 0) && fstat(fd, &st) == 0;
 		temporary->fd = fd;
 		if (locked && st.st_nlink > 0)
 			return true;
@@ -344,19 +344,31 @@ enum iotpki_err fs_mkdir(const char *path, mode_t mode, struct iotpki_detail *de
 	return IOTPKI_OK;
 }
 
-enum iotpki_err fs_lock(const char *path, int *fd_out, struct iotpki_detail *detail)
+static enum iotpki_err take_lock(const char *path, int how, int *fd_out,
+				 struct iotpki_detail *detail)
 {
 	*fd_out = -1;
 	const int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return failed("open", path, errno, detail);
-	if (!lock_exclusive(fd)) {
+	if (!lock_exclusive(fd, how)) {
 		const int number = errno;
 		(void)close(fd);
-		return failed("lock", path, number, detail);
+		const enum iotpki_err err = failed("lock", path, number, detail);
+		return number == EWOULDBLOCK ? IOTPKI_ERR_UNAVAILABLE : err;
 	}
 	*fd_out = fd;
 	return IOTPKI_OK;
+}
+
+enum iotpki_err fs_lock(const char *path, int *fd_out, struct iotpki_detail *detail)
+{
+	return take_lock(path, 0, fd_out, detail);
+}
+
+enum iotpki_err fs_try_lock(const char *path, int *fd_out, struct iotpki_detail *detail)
+{
+	return take_lock(path, LOCK_NB, fd_out, detail);
 }
 
 void fs_hold_standard(void)

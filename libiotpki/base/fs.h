@@ -52,6 +52,8 @@ enum iotpki_err fs_create(const char *path, const void *data, size_t len, mode_t
 enum iotpki_err fs_mkdir(const char *path, mode_t mode, struct iotpki_detail *detail) MUST_CHECK;
 /** Take an exclusive lock on a lock file (created 0600); held until *fd_out is closed. Waits. */
 enum iotpki_err fs_lock(const char *path, int *fd_out, struct iotpki_detail *detail) MUST_CHECK;
+/** The same without waiting: IOTPKI_ERR_UNAVAILABLE if somebody else has it. */
+enum iotpki_err fs_try_lock(const char *path, int *fd_out, struct iotpki_detail *detail) MUST_CHECK;
 /** close(2) for CLEANUP; negative descriptors are left alone. */
 void fs_close(const int *fd);
 /**

@@ -55,14 +55,27 @@ const char *manager_state_name(enum manager_state state)
 	return (size_t)state < ARRAY_LEN(names) ? names[state] : "unknown";
 }
 
-enum iotpki_err manager_lock(const char *dir, int *fd_out, struct iotpki_detail *detail)
+static enum iotpki_err take_lock(const char *dir,
+				 enum iotpki_err (*take)(const char *path, int *fd_out,
+							 struct iotpki_detail *detail),
+				 int *fd_out, struct iotpki_detail *detail)
 {
 	char path[PATH_MAX];
 	const int len = snprintf(path, sizeof(path), "%s/lock", dir);
 	if (len < 0 || (size_t)len >= sizeof(path))
 		return detail_set(detail, IOTPKI_ERR_LIMIT, 0, 0,
 				  "the path of the store is too long");
-	return fs_lock(path, fd_out, detail);
+	return take(path, fd_out, detail);
+}
+
+enum iotpki_err manager_lock(const char *dir, int *fd_out, struct iotpki_detail *detail)
+{
+	return take_lock(dir, fs_lock, fd_out, detail);
+}
+
+enum iotpki_err manager_try_lock(const char *dir, int *fd_out, struct iotpki_detail *detail)
+{
+	return take_lock(dir, fs_try_lock, fd_out, detail);
 }
 
 /* ---- sending ---- */

@@ -33,7 +33,9 @@ struct manager_chain {
 	enum onchain_problem problem; /* why it stands still; OK: it does not */
 	bool resumed;                 /* what was asked for was under way already */
 	bool wanted;                  /* of a plan: progress is what will be stored */
-	bool waiting;                 /* for blocks: progress.to_go */
+	bool changed;                 /* of a plan: it is not what is stored */
+	bool noted;   /* of a plan: its revocation is stored already, as far as it was known */
+	bool waiting; /* for blocks: progress.to_go */
 	int64_t cost, balance; /* of a plan: what is left to pay at the most, what there is */
 	uint32_t blocks;       /* of a plan: that the operation pays for */
 };
@@ -71,8 +73,14 @@ struct manager {
 	struct wallet_transport wallet; /* of the chains' nodes */
 };
 
-/** One dm command at a time works on a store; held until *fd_out is closed. */
+/**
+ * One dm command at a time works on a store; held until *fd_out is closed. Whoever waits for blocks lets
+ * go of it meanwhile: a revocation must not wait for that.
+ */
 enum iotpki_err manager_lock(const char *dir, int *fd_out, struct iotpki_detail *detail) MUST_CHECK;
+/** The same without waiting: IOTPKI_ERR_UNAVAILABLE if another command works on it now. */
+enum iotpki_err manager_try_lock(const char *dir, int *fd_out,
+				 struct iotpki_detail *detail) MUST_CHECK;
 
 /**
  * Each of these signs what is to be done (unless the store holds just that already, unfinished: then
@@ -124,6 +132,17 @@ enum iotpki_err manager_plan(const struct manager *manager, const char *name,
 			     const struct onchain_wish *wish, struct manager_report *plan,
 			     struct iotpki_detail *detail) MUST_CHECK;
 /**
+ * A revocation that must not wait for wallets: store durably that it is wanted on every network that the
+ * name was begun on, without asking anybody. plan->chain[] keeps what was there before, for
+ * manager_plan_noted(), which manager_begin() follows.
+ */
+enum iotpki_err manager_note_revocation(const struct manager *manager, const char *name,
+					struct manager_report *plan,
+					struct iotpki_detail *detail) MUST_CHECK;
+/** As manager_plan, of a revocation that was noted. */
+void manager_plan_noted(const struct manager *manager, const char *name,
+			struct manager_report *plan);
+/**
  * Store the plan durably, for the networks without a problem; from here on it is gone on with. A
  * revocation is stored for all: whatever holds one up now, it is tried again.
  */
@@ -137,6 +156,12 @@ enum iotpki_err manager_begin(const struct manager *manager, const char *name,
  */
 enum iotpki_err manager_advance(const struct manager *manager, const char *name,
 				struct manager_report *report,
+				struct iotpki_detail *detail) MUST_CHECK;
+/**
+ * Look whether the name's revocations are still in their chains; one that a reorganisation took out is
+ * unfinished again. Nodes that do not answer are passed over.
+ */
+enum iotpki_err manager_recheck(const struct manager *manager, const char *name,
 				struct iotpki_detail *detail) MUST_CHECK;
 /** report->chain[] as the store and, for what is unfinished, the nodes have it; changes nothing. */
 enum iotpki_err manager_look(const struct manager *manager, const char *name, bool ask_nodes,

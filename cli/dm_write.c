@@ -114,7 +114,7 @@ static enum cli_exit check_plan(struct job *job)
 static bool anything_new(const struct job *job)
 {
 	for (size_t i = 0; i < job->report.chain_count; i++)
-		if (job->report.chain[i].wanted && !job->report.chain[i].resumed)
+		if (job->report.chain[i].wanted && job->report.chain[i].changed)
 			return true;
 	return false;
 }
@@ -128,6 +128,16 @@ static bool may_begin(struct job *job)
 		return true;
 	return cli_confirm(job->cli, job->arguments, "%s %.64s %s", job->verb, job->name,
 			   job->warning);
+}
+
+static void show_plan(struct job *job, const struct manager_report *plan)
+{
+	json_t *networks = json_array();
+	dm_show_plan(job->cli, &job->dm, job->name, plan, networks);
+	if (plan->chain_count > 0)
+		cli_result(job->cli, json_pack("{s:s, s:b, s:O}", "name", job->name, "done", 0,
+					       "networks", networks));
+	json_decref(networks);
 }
 
 static enum iotpki_err send_to_ledgers(struct job *job, struct iotpki_detail *detail)
@@ -174,21 +184,30 @@ static enum cli_exit send_to_chains(struct job *job, const struct manager_report
 		}
 	if (ran != CLI_OK && ran != CLI_INTERRUPTED)
 		return ran;
+	for (size_t i = 0; i < report->chain_count && i < plan->chain_count; i++)
+		if (plan->chain[i].wanted && report->chain[i].progress.op != job->wish.op)
+			return cli_error(job->cli, CLI_VERIFICATION,
+					 "%s: another dm command has asked for something else "
+					 "meanwhile (%s); see iotpki dm show",
+					 job->name, onchain_op_name(report->chain[i].progress.op));
 	const enum cli_exit said = dm_report(job->cli, &job->dm, job->name, job->done, report);
 	return ran != CLI_OK ? ran : said;
 }
 
 /*
  * The ledgers first: what they refuse, they refuse before anything is paid. Only a revocation is
- * stored for the chains before that, so that no kill can make it forgotten on one of them.
+ * stored for the chains before that, so that no kill can make it forgotten on one of them; and without
+ * a question (planned: there was one) no wallet is looked at before the ledgers have it.
  */
-static enum cli_exit send_all(struct job *job)
+static enum cli_exit send_all(struct job *job, bool planned)
 {
 	struct iotpki_detail detail = { 0 };
-	const struct manager_report plan = job->report;
+	struct manager_report plan = job->report;
 	const bool revoke = job->wish.op == ONCHAIN_REVOKE;
 	enum iotpki_err err = IOTPKI_OK;
-	if (revoke)
+	if (!planned)
+		err = manager_note_revocation(&job->manager, job->name, &plan, &detail);
+	else if (revoke)
 		err = manager_begin(&job->manager, job->name, &plan, &detail);
 	if (err != IOTPKI_OK)
 		return cli_fail(job->cli, err, &detail);
@@ -198,7 +217,12 @@ static enum cli_exit send_all(struct job *job)
 	const enum cli_exit ledgers = err != IOTPKI_OK ? cli_fail(job->cli, err, &detail) : CLI_OK;
 	if (ledgers != CLI_OK && (!revoke || plan.chain_count == 0))
 		return ledgers;
-	err = revoke ? IOTPKI_OK : manager_begin(&job->manager, job->name, &plan, &detail);
+	if (!planned) {
+		manager_plan_noted(&job->manager, job->name, &plan);
+		show_plan(job, &plan);
+	}
+	err = revoke && planned ? IOTPKI_OK
+				: manager_begin(&job->manager, job->name, &plan, &detail);
 	if (err != IOTPKI_OK)
 		return cli_fail(job->cli, err, &detail);
 	const enum cli_exit exit = send_to_chains(job, &plan);
@@ -223,23 +247,22 @@ static enum cli_exit run_job(struct job *job)
 	    job->wish.expires_s <= now_s)
 		return cli_error(cli, CLI_USAGE,
 				 "the end of the registration must lie in the future");
+	const bool dry = cli_flag(job->arguments, "dry-run");
+	if (job->wish.op == ONCHAIN_REVOKE && !dry && cli_flag(job->arguments, "yes") &&
+	    manager_has_chains(&job->manager) && manager_has_ledgers(&job->manager))
+		return send_all(job, false);
 	enum iotpki_err err = IOTPKI_OK;
 	if (manager_has_chains(&job->manager))
 		err = manager_plan(&job->manager, job->name, &job->wish, &job->report, &detail);
 	if (err != IOTPKI_OK)
 		return cli_fail(cli, err, &detail);
-	if (cli_flag(job->arguments, "dry-run"))
+	if (dry)
 		return dry_run(job);
-	json_t *networks = json_array();
-	dm_show_plan(cli, &job->dm, job->name, &job->report, networks);
-	if (job->report.chain_count > 0)
-		cli_result(cli, json_pack("{s:s, s:b, s:O}", "name", job->name, "done", 0,
-					  "networks", networks));
-	json_decref(networks);
+	show_plan(job, &job->report);
 	const enum cli_exit exit = check_plan(job);
 	if (exit != CLI_OK)
 		return exit;
-	return may_begin(job) ? send_all(job) : CLI_USAGE;
+	return may_begin(job) ? send_all(job, true) : CLI_USAGE;
 }
 
 enum cli_exit dm_register(struct cli *cli, const struct cli_arguments *arguments)
@@ -341,7 +364,8 @@ enum cli_exit dm_revoke(struct cli *cli, const struct cli_arguments *arguments)
 
 struct sync {
 	struct cli *cli;
-	bool wait; /* for blocks: only for the one name that was asked for */
+	bool one;  /* name was asked for */
+	bool wait; /* for blocks: only for that */
 	struct dm *dm;
 	const struct manager *manager;
 	enum cli_exit worst;
@@ -376,8 +400,11 @@ static enum iotpki_err sync_one(void *context, const char *name)
 	struct sync *sync = context;
 	struct manager_report report;
 	struct iotpki_detail detail = { 0 };
-	const enum iotpki_err err = sync_ledgers(sync, name, &report, &detail);
+	enum iotpki_err err = sync_ledgers(sync, name, &report, &detail);
 	enum cli_exit exit = CLI_OK;
+	/* Whoever asks for one name does not believe what was confirmed once. */
+	if (err == IOTPKI_OK && sync->one)
+		err = manager_recheck(sync->manager, name, &detail);
 	if (err == IOTPKI_OK)
 		exit = dm_run_chains(sync->cli, sync->dm, sync->manager, name, sync->wait, &report);
 	if (err != IOTPKI_OK) {
@@ -403,8 +430,9 @@ enum cli_exit dm_sync(struct cli *cli, const struct cli_arguments *arguments)
 	if (exit != CLI_OK)
 		return exit;
 	const struct manager manager = dm_manager(cli, &dm);
-	const bool wait = arguments->positional_count == 1 && !cli_flag(arguments, "no-wait");
-	struct sync sync = { cli, wait, &dm, &manager, CLI_OK, json_array() };
+	const bool one = arguments->positional_count == 1;
+	const bool wait = one && !cli_flag(arguments, "no-wait");
+	struct sync sync = { cli, one, wait, &dm, &manager, CLI_OK, json_array() };
 	struct iotpki_detail detail = { 0 };
 	enum iotpki_err err = IOTPKI_OK;
 	if (arguments->positional_count == 1)

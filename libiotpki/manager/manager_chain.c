@@ -138,14 +138,28 @@ static void plan_funds(const struct wallet *wallet, struct manager_chain *chain)
 		chain->problem = ONCHAIN_LOCKED;
 }
 
+/* What is sent once more, because no block has it and no node waits with it, is paid once more. */
+static int64_t cost_of(const struct onchain_progress *next, const struct onchain_step *step,
+		       const char *nvs_name)
+{
+	struct onchain_progress copy = *next;
+	if (step->action >= ONCHAIN_ADDRESS && copy.stage >= ONCHAIN_SENT)
+		copy.stage = ONCHAIN_WANTED;
+	return onchain_cost(&copy, strlen(nvs_name));
+}
+
 static void plan_one(const struct manager *manager, const char *name,
-		     const struct onchain_wish *wish, struct manager_chain *chain)
+		     const struct onchain_wish *wish, bool silent, struct manager_chain *chain)
 {
 	char nvs_name[IOTPKI_NVS_NAME_MAX + 1];
 	const struct wallet wallet = wallet_of(manager, chain, name, nvs_name);
 	const int64_t now_s = manager->clock->now_s(manager->clock);
+	const struct onchain_progress before = chain->progress;
 	struct onchain_seen seen;
-	chain->problem = wallet_look(&wallet, &chain->progress, &seen);
+	/* A revocation is sent to the others before anybody waits for one that is silent. */
+	chain->problem = silent && wish->op == ONCHAIN_REVOKE
+				 ? ONCHAIN_UNREACHABLE
+				 : wallet_look(&wallet, &chain->progress, &seen);
 	const bool looked = chain->problem == ONCHAIN_OK;
 	if (looked)
 		chain->problem = onchain_want(&chain->progress, wallet.type, wish, &seen, now_s,
@@ -156,6 +170,7 @@ static void plan_one(const struct manager *manager, const char *name,
 		onchain_want_revocation_blind(&chain->progress, wallet.type);
 		chain->wanted = true;
 	}
+	chain->changed = memcmp(&before, &chain->progress, sizeof(before)) != 0;
 	if (chain->problem != ONCHAIN_OK)
 		return;
 	/* What the next step would be: on a copy, since a plan changes nothing. */
@@ -163,7 +178,7 @@ static void plan_one(const struct manager *manager, const char *name,
 	const struct onchain_step step =
 		onchain_next(&copy, &seen, confirmations(manager, chain), now_s);
 	chain->problem = step.action == ONCHAIN_REFUSE ? step.problem : ONCHAIN_OK;
-	chain->cost = onchain_cost(&copy, strlen(nvs_name));
+	chain->cost = cost_of(&copy, &step, nvs_name);
 	chain->blocks = onchain_blocks(&copy);
 	if (chain->problem == ONCHAIN_OK && chain->cost > 0)
 		plan_funds(&wallet, chain);
@@ -194,9 +209,39 @@ static void pass_over_absent(const struct manager *manager, const char *name,
 			continue;
 		onchain_want_revocation_blind(&chain->progress,
 					      manager->config->nodes[chain->node].type);
-		chain->wanted = true;
+		chain->wanted = chain->changed = true;
 		chain->problem = ONCHAIN_OK;
 	}
+}
+
+/*
+ * Which networks do not answer at once: they come last. Of one alone it need not be known.
+ * @param silent_out  by network, false before
+ */
+static void find_silent(const struct manager *manager, const struct manager_report *report,
+			bool silent_out[static IOTPKI_NODES_MAX])
+{
+	size_t nodes[IOTPKI_NODES_MAX];
+	bool silent[IOTPKI_NODES_MAX] = { false };
+	if (manager->wallet.silent == NULL || report->chain_count < 2)
+		return;
+	for (size_t i = 0; i < report->chain_count; i++)
+		nodes[i] = report->chain[i].node;
+	manager->wallet.silent(manager->wallet.context, nodes, report->chain_count, silent);
+	for (size_t i = 0; i < report->chain_count; i++)
+		silent_out[report->chain[i].network] = silent[i];
+}
+
+/* From what is in plan->chain[] already. */
+static void plan_all(const struct manager *manager, const char *name,
+		     const struct onchain_wish *wish, struct manager_report *plan)
+{
+	bool silent[IOTPKI_NODES_MAX] = { false };
+	find_silent(manager, plan, silent);
+	for (size_t i = 0; i < plan->chain_count; i++)
+		plan_one(manager, name, wish, silent[plan->chain[i].network], &plan->chain[i]);
+	if (wish->op == ONCHAIN_REVOKE)
+		pass_over_absent(manager, name, plan);
 }
 
 enum iotpki_err manager_plan(const struct manager *manager, const char *name,
@@ -204,11 +249,31 @@ enum iotpki_err manager_plan(const struct manager *manager, const char *name,
 			     struct iotpki_detail *detail)
 {
 	const enum iotpki_err err = load_chains(manager, name, plan, detail);
-	for (size_t i = 0; err == IOTPKI_OK && i < plan->chain_count; i++)
-		plan_one(manager, name, wish, &plan->chain[i]);
-	if (err == IOTPKI_OK && wish->op == ONCHAIN_REVOKE)
-		pass_over_absent(manager, name, plan);
+	if (err == IOTPKI_OK)
+		plan_all(manager, name, wish, plan);
 	return err;
+}
+
+enum iotpki_err manager_note_revocation(const struct manager *manager, const char *name,
+					struct manager_report *plan, struct iotpki_detail *detail)
+{
+	enum iotpki_err err = load_chains(manager, name, plan, detail);
+	for (size_t i = 0; err == IOTPKI_OK && i < plan->chain_count; i++) {
+		struct manager_chain noted = plan->chain[i];
+		if (noted.progress.value[0] == '\0')
+			continue;
+		onchain_want_revocation_blind(&noted.progress, noted.progress.type);
+		plan->chain[i].noted = true;
+		err = save(manager, name, &noted, detail);
+	}
+	return err;
+}
+
+void manager_plan_noted(const struct manager *manager, const char *name,
+			struct manager_report *plan)
+{
+	const struct onchain_wish wish = { .op = ONCHAIN_REVOKE };
+	plan_all(manager, name, &wish, plan);
 }
 
 enum iotpki_err manager_begin(const struct manager *manager, const char *name,
@@ -219,7 +284,8 @@ enum iotpki_err manager_begin(const struct manager *manager, const char *name,
 		const struct manager_chain *chain = &plan->chain[i];
 		const bool now =
 			chain->problem == ONCHAIN_OK || chain->progress.op == ONCHAIN_REVOKE;
-		if (chain->wanted && now && !chain->resumed)
+		/* What was noted is replaced by what the chain showed, also if that was: not here. */
+		if ((chain->wanted && now && chain->changed) || chain->noted)
 			err = save(manager, name, chain, detail);
 	}
 	return err;
@@ -303,15 +369,39 @@ enum iotpki_err manager_advance(const struct manager *manager, const char *name,
 				struct manager_report *report, struct iotpki_detail *detail)
 {
 	bool silent[IOTPKI_NODES_MAX] = { false };
+	const bool first = report->chain_count == 0;
 	for (size_t i = 0; i < report->chain_count; i++)
 		silent[report->chain[i].network] = report->chain[i].problem == ONCHAIN_UNREACHABLE;
 	enum iotpki_err err = load_chains(manager, name, report, detail);
+	if (err == IOTPKI_OK && first)
+		find_silent(manager, report, silent);
 	/* Those that did not answer last time come last: nobody shall wait for their silence. */
 	for (size_t i = 0; err == IOTPKI_OK && i < 2 * report->chain_count; i++) {
 		struct manager_chain *chain = &report->chain[i % report->chain_count];
 		const bool late = i >= report->chain_count;
 		if (silent[chain->network] == late && !manager_chain_done(chain))
 			err = advance(manager, name, chain, detail);
+	}
+	return err;
+}
+
+enum iotpki_err manager_recheck(const struct manager *manager, const char *name,
+				struct iotpki_detail *detail)
+{
+	struct manager_report report;
+	const int64_t now_s = manager->clock->now_s(manager->clock);
+	enum iotpki_err err = load_chains(manager, name, &report, detail);
+	for (size_t i = 0; err == IOTPKI_OK && i < report.chain_count; i++) {
+		struct manager_chain *chain = &report.chain[i];
+		char nvs_name[IOTPKI_NVS_NAME_MAX + 1];
+		const struct wallet wallet = wallet_of(manager, chain, name, nvs_name);
+		struct onchain_seen seen;
+		if (chain->progress.op != ONCHAIN_REVOKE || chain->progress.stage != ONCHAIN_DONE ||
+		    now_s >= chain->progress.ends_s ||
+		    wallet_look(&wallet, &chain->progress, &seen) != ONCHAIN_OK)
+			continue;
+		if (onchain_reopen(&chain->progress, &seen))
+			err = save(manager, name, chain, detail);
 	}
 	return err;
 }
@@ -381,7 +471,7 @@ static enum iotpki_err change(const struct manager *manager, const char *name, c
 		struct manager_chain *chain = &report->chain[i];
 		if (network != NULL && strcmp(network, network_name(manager, chain)) != 0)
 			continue;
-		plan_one(manager, name, wish, chain);
+		plan_one(manager, name, wish, false, chain);
 		if (chain->problem != ONCHAIN_OK)
 			err = detail_set(detail, IOTPKI_ERR_REFUSED, 0, 0, "%s on %s: %s", name,
 					 network_name(manager, chain),

@@ -57,6 +57,11 @@ static bool under_way(const struct onchain_progress *progress)
 	return progress->value[0] != '\0' && progress->stage < ONCHAIN_DONE;
 }
 
+static bool revokes(const struct onchain_progress *progress)
+{
+	return under_way(progress) && progress->op == ONCHAIN_REVOKE;
+}
+
 static void begin(struct onchain_progress *progress, enum config_node_type type, enum onchain_op op,
 		  const struct onchain_seen *seen)
 {
@@ -75,12 +80,52 @@ static void set_value(struct onchain_progress *progress, const char *value)
 /* Whose it is, where the chain has the name already. */
 static enum onchain_problem held_problem(const struct onchain_seen *seen)
 {
+	/* Emercoin's history says whose it is; without it, it can be this owner's. */
+	if (seen->mine == ONCHAIN_MINE_UNKNOWN && seen->no_history)
+		return ONCHAIN_NO_WALLET;
 	if (seen->mine != ONCHAIN_MINE)
 		return ONCHAIN_TAKEN;
 	return seen->revoked ? ONCHAIN_REVOKED : ONCHAIN_EXISTS;
 }
 
 static bool is_achieved(const struct onchain_progress *progress, const struct onchain_seen *seen);
+
+/*
+ * What was asked for before, and nothing that tells its end was sent: it is gone on with, but the end is
+ * that of now. The old one can be over, and then a name that is dead would be paid for.
+ */
+static void take_end(struct onchain_progress *progress, const struct onchain_wish *wish,
+		     const struct onchain_seen *seen, int64_t now_s)
+{
+	enum { DAY_S = 86400 };
+	char value[IOTPKI_VALUE_MAX + 1];
+	const int64_t later_s = wish->expires_s - progress->expires_s;
+	const bool sent = progress->stage >= ONCHAIN_SENT || progress->has_txid || seen->pending ||
+			  seen->name == ONCHAIN_NAME_HELD;
+	/* Who says 365d says another second each time: as long as that is all, the price stays. */
+	const bool same = later_s > -DAY_S && later_s < DAY_S && progress->expires_s > now_s;
+	if (sent || same || !onchain_value_with_end(wish->value, wish->expires_s, value) ||
+	    strlen(value) > IOTPKI_VALUE_LEDGER_MAX)
+		return;
+	set_value(progress, value);
+	progress->expires_s = wish->expires_s;
+	if (progress->type == CONFIG_NODE_EMERCOIN)
+		progress->days = onchain_days(now_s, wish->expires_s);
+}
+
+/* Its pre-order is not in the wallet: another wallet, or other coins took its place. */
+static bool order_is_gone(const struct onchain_progress *progress, const struct onchain_seen *seen)
+{
+	return progress->has_preorder && !progress->has_txid &&
+	       seen->order_depth == ONCHAIN_DEPTH_UNKNOWN && seen->name != ONCHAIN_NAME_HELD;
+}
+
+/* Another value than what was asked for before: a pre-order does not say for which value it is. */
+static void begin_anew(struct onchain_progress *progress)
+{
+	progress->has_txid = false;
+	progress->stage = progress->has_preorder ? ONCHAIN_ORDERED : ONCHAIN_WANTED;
+}
 
 static enum onchain_problem want_registration(struct onchain_progress *progress,
 					      enum config_node_type type,
@@ -92,7 +137,10 @@ static enum onchain_problem want_registration(struct onchain_progress *progress,
 	const bool mine = under_way(progress) && progress->op == ONCHAIN_REGISTER;
 	const bool there = progress->op == ONCHAIN_REGISTER && progress->stage == ONCHAIN_DONE &&
 			   is_achieved(progress, seen);
-	if ((mine || there) && same_but_end(progress->value, wish->value)) {
+	const bool gone = mine && order_is_gone(progress, seen);
+	if ((mine || there) && !gone && same_but_end(progress->value, wish->value)) {
+		if (mine)
+			take_end(progress, wish, seen, now_s);
 		*resumed = true;
 		return ONCHAIN_OK;
 	}
@@ -101,15 +149,38 @@ static enum onchain_problem want_registration(struct onchain_progress *progress,
 		return ONCHAIN_TOO_LONG;
 	if (seen->name == ONCHAIN_NAME_HELD)
 		return held_problem(seen);
-	if (seen->pending)
+	/* What is being revoked can still arrive; then the revocation is for it. */
+	if (seen->pending || (revokes(progress) && progress->has_txid && !progress->has_prev))
 		return ONCHAIN_PENDING;
-	/* A pre-order does not say for which value it is. */
-	if (!mine)
+	if (mine && !gone)
+		begin_anew(progress);
+	else
 		begin(progress, type, ONCHAIN_REGISTER, seen);
 	set_value(progress, value);
 	progress->expires_s = wish->expires_s;
 	progress->days = type == CONFIG_NODE_EMERCOIN ? onchain_days(now_s, wish->expires_s) : 0;
 	return ONCHAIN_OK;
+}
+
+/*
+ * A revocation is not taken back by asking for something else: neither one that waits for its wallet,
+ * nor one that a reorganisation of the chain has undone.
+ */
+static bool is_revocation_wanted(const struct onchain_progress *progress,
+				 const struct onchain_seen *seen)
+{
+	const bool done = progress->op == ONCHAIN_REVOKE && progress->stage == ONCHAIN_DONE;
+	return revokes(progress) || (done && progress->has_registration &&
+				     same_txid(progress->registration, seen->registration));
+}
+
+bool onchain_reopen(struct onchain_progress *progress, const struct onchain_seen *seen)
+{
+	if (revokes(progress) || !is_revocation_wanted(progress, seen) ||
+	    seen->name != ONCHAIN_NAME_HELD || seen->revoked || seen->no_history)
+		return false;
+	progress->stage = ONCHAIN_SENT;
+	return true;
 }
 
 /* What update, transfer and revoke need: the name is there, and not another's. */
@@ -145,12 +216,14 @@ static enum onchain_problem want_change(struct onchain_progress *progress,
 	const enum onchain_problem problem = live_problem(seen);
 	if (problem != ONCHAIN_OK)
 		return problem;
-	if (seen->revoked)
+	if (seen->revoked || is_revocation_wanted(progress, seen))
 		return ONCHAIN_REVOKED;
 	/* A revocation further back would be undone by it (design 6). */
 	if (seen->no_history)
 		return ONCHAIN_NO_WALLET;
-	if (seen->pending || (under_way(progress) && progress->op == ONCHAIN_REGISTER))
+	const bool unseen = under_way(progress) && progress->op == ONCHAIN_REGISTER &&
+			    seen->mine != ONCHAIN_MINE;
+	if (seen->pending || unseen)
 		return ONCHAIN_PENDING;
 	const int64_t until = onchain_end_s(type, seen, now_s);
 	begin(progress, type, wish->op, seen);
@@ -339,9 +412,9 @@ void onchain_forget_order(struct onchain_progress *progress)
 static struct onchain_step enter_namecoin(struct onchain_progress *progress,
 					  const struct onchain_seen *seen)
 {
-	/* The wallet was changed for another, or the pre-order was replaced: it is worth nothing. */
-	if (progress->has_preorder && seen->order_depth == ONCHAIN_DEPTH_UNKNOWN)
-		onchain_forget_order(progress);
+	/* A second one is paid for only if dm register asks for it: the wallet may come back. */
+	if (order_is_gone(progress, seen))
+		return refuse(ONCHAIN_NOT_OWNER);
 	if (!progress->has_preorder && progress->address[0] == '\0')
 		return step_of(ONCHAIN_ADDRESS);
 	if (!progress->has_preorder && !seen->order_found)
@@ -360,11 +433,19 @@ static struct onchain_step enter_namecoin(struct onchain_progress *progress,
 	return step_of(ONCHAIN_ENTER);
 }
 
+/* The end that the value tells is in the past: nobody pays for that. */
+static bool is_over(const struct onchain_progress *progress, int64_t now_s)
+{
+	return progress->expires_s != 0 && now_s >= progress->expires_s;
+}
+
 static struct onchain_step next_registration(struct onchain_progress *progress,
-					     const struct onchain_seen *seen)
+					     const struct onchain_seen *seen, int64_t now_s)
 {
 	if (seen->name == ONCHAIN_NAME_HELD)
 		return refuse(held_problem(seen));
+	if (is_over(progress, now_s))
+		return refuse(ONCHAIN_EXPIRED);
 	if (progress->type == CONFIG_NODE_EMERCOIN)
 		return step_of(ONCHAIN_ENTER);
 	return enter_namecoin(progress, seen);
@@ -385,7 +466,8 @@ static struct onchain_step next_of_none(struct onchain_progress *progress,
 }
 
 static struct onchain_step next_change(struct onchain_progress *progress,
-				       const struct onchain_seen *seen, unsigned int confirmations)
+				       const struct onchain_seen *seen, unsigned int confirmations,
+				       int64_t now_s)
 {
 	if (seen->name != ONCHAIN_NAME_HELD)
 		return next_of_none(progress, confirmations);
@@ -393,6 +475,11 @@ static struct onchain_step next_change(struct onchain_progress *progress,
 		return refuse(ONCHAIN_NOT_OWNER);
 	if (seen->revoked && progress->op != ONCHAIN_REVOKE)
 		return refuse(ONCHAIN_REVOKED);
+	/* It was planned when the history could be read; a revocation may stand there since. */
+	if (seen->no_history && progress->op != ONCHAIN_REVOKE)
+		return refuse(ONCHAIN_NO_WALLET);
+	if (progress->op == ONCHAIN_UPDATE && is_over(progress, now_s))
+		return refuse(ONCHAIN_EXPIRED);
 	if (progress->op == ONCHAIN_REVOKE) {
 		char value[IOTPKI_VALUE_MAX + 1];
 		if (!revoked_value(progress, seen, value))
@@ -427,20 +514,35 @@ static struct onchain_step rest_expired(struct onchain_progress *progress,
 	return step_of(ONCHAIN_REST);
 }
 
+/*
+ * A node whose newest block is old (or whose owner's clock is ahead) says nothing that could be relied
+ * on, but a revocation that it takes hurts nobody: if the name has changed since, no chain takes it.
+ */
+static bool may_revoke_unsynced(const struct onchain_progress *progress,
+				const struct onchain_seen *seen)
+{
+	return progress->op == ONCHAIN_REVOKE && seen->name == ONCHAIN_NAME_HELD &&
+	       seen->mine != ONCHAIN_NOT_MINE && !seen->revoked && !seen->pending;
+}
+
 struct onchain_step onchain_next(struct onchain_progress *progress, const struct onchain_seen *seen,
 				 unsigned int confirmations, int64_t now_s)
 {
 	if (progress->value[0] == '\0' || progress->stage >= ONCHAIN_DONE)
 		return step_of(ONCHAIN_REST);
-	if (seen->downloading || now_s - seen->tip_s > ONCHAIN_TIP_AGE_MAX_S)
+	const bool old = now_s - seen->tip_s > ONCHAIN_TIP_AGE_MAX_S;
+	if (seen->downloading || (old && !may_revoke_unsynced(progress, seen)))
 		return refuse(ONCHAIN_NOT_IN_SYNC);
 	if (is_achieved(progress, seen))
 		return judge_depth(progress, seen, confirmations, now_s);
 	if (seen->pending)
 		return judge_pending(progress, seen, confirmations);
+	/* It was sent, and can be there. */
+	if (seen->pending_unread && progress->stage == ONCHAIN_SENT && progress->has_txid)
+		return wait_for(progress, confirmations);
 	if (has_run_out(progress, seen))
 		return rest_expired(progress, seen, now_s);
 	if (progress->op == ONCHAIN_REGISTER)
-		return next_registration(progress, seen);
-	return next_change(progress, seen, confirmations);
+		return next_registration(progress, seen, now_s);
+	return next_change(progress, seen, confirmations, now_s);
 }

@@ -133,10 +133,11 @@ struct onchain_seen {
 	bool revoked;       /* by any operation of the present life */
 	uint8_t registration[IOTPKI_SHA256_LEN];
 	uint64_t txid_height;
-	bool no_history; /* the node keeps none: revoked is known of the present value alone */
+	bool no_history; /* none that can be read: revoked is known of the present value alone */
 
 	/* An unconfirmed operation on the name, in the node's memory. */
-	bool pending, pending_mine, pending_registers;
+	bool pending, pending_mine;
+	bool pending_unread; /* the node's memory cannot be read: strangers' operations, for one */
 	char pending_value[IOTPKI_VALUE_MAX + 1];
 	uint8_t pending_txid[IOTPKI_SHA256_LEN];
 
@@ -172,7 +173,13 @@ struct onchain_step {
 struct onchain_step onchain_next(struct onchain_progress *progress, const struct onchain_seen *seen,
 				 unsigned int confirmations, int64_t now_s);
 
-/** Give a pre-order up: its salt cannot be had any more, or its coins are spent. */
+/**
+ * A revocation that was deep enough, and is not in the chain any more, while the name lives: it is to be
+ * sent again. Whether it was.
+ */
+bool onchain_reopen(struct onchain_progress *progress, const struct onchain_seen *seen);
+
+/** Give a pre-order up: its salt cannot be had any more. */
 void onchain_forget_order(struct onchain_progress *progress);
 
 /** What the owner asks for. */

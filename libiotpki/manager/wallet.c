@@ -10,7 +10,8 @@
 #include "manager/wallet_parts.h"
 
 enum {
-	READ_TIMEOUT_MS = 5000,   /* a revocation on other networks may wait for it */
+	READ_TIMEOUT_MS = 5000,
+	SILENT_TIMEOUT_MS = 1000, /* a revocation on other networks may wait for it */
 	WRITE_TIMEOUT_MS = 30000, /* a wallet chooses coins, signs, and looks at its whole past */
 	RESULT_TEXT_MAX = 256,
 };
@@ -290,7 +291,37 @@ static enum iotpki_err call_nvs(void *context, size_t node, const char *method,
 	return nvs_call(context, node, method, params_json, timeout_ms, reply_out);
 }
 
+struct probe {
+	struct nvs_call *call;
+	bool *silent;
+	size_t *open; /* calls that are under way */
+};
+
+static void probe_done(void *context, const struct nvs_reply *reply)
+{
+	struct probe *probe = context;
+	*probe->silent = reply->outcome == IOTPKI_OUTCOME_UNREACHABLE;
+	(*probe->open)--;
+}
+
+static void silent_nvs(void *context, const size_t *nodes, size_t count, bool *silent_out)
+{
+	struct probe probes[IOTPKI_NODES_MAX] = { 0 };
+	size_t open = 0;
+	for (size_t i = 0; i < count && i < IOTPKI_NODES_MAX; i++) {
+		struct iotpki_detail detail = { 0 };
+		probes[i] = (struct probe){ .silent = &silent_out[i], .open = &open };
+		silent_out[i] = false;
+		/* What cannot even be tried fails at once later, and says why. */
+		if (nvs_call_start(context, nodes[i], "getblockchaininfo", "[]", SILENT_TIMEOUT_MS,
+				   probe_done, &probes[i], &probes[i].call, &detail) == IOTPKI_OK)
+			open++;
+	}
+	while (open > 0 && nvs_poll(context, -1, -1) == IOTPKI_OK)
+		continue;
+}
+
 struct wallet_transport wallet_transport_nvs(struct nvs *nvs)
 {
-	return (struct wallet_transport){ .context = nvs, .call = call_nvs };
+	return (struct wallet_transport){ .context = nvs, .call = call_nvs, .silent = silent_nvs };
 }

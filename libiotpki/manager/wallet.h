@@ -13,6 +13,8 @@ struct wallet_transport {
 	/* As nvs_call; a call that could not even be tried is an error. */
 	enum iotpki_err (*call)(void *context, size_t node, const char *method,
 				const char *params_json, struct nvs_reply *reply_out);
+	/* Ask all of them at the same time, shortly: which are silent? NULL: nobody knows. */
+	void (*silent)(void *context, const size_t *nodes, size_t count, bool *silent_out);
 };
 /** The transport over the NVS client; context is the client. */
 struct wallet_transport wallet_transport_nvs(struct nvs *nvs);

@@ -4,6 +4,7 @@
 #include "base/parse.h"
 #include "format/json.h"
 #include "manager/wallet_parts.h"
+#include "nvs/dialect_parts.h"
 
 enum {
 	TEXT_MAX = 64,
@@ -88,7 +89,7 @@ static enum onchain_problem look_tip(const struct wallet *wallet, struct onchain
 /* ---- the mempool ---- */
 
 struct operation {
-	const char *name, *value, *emercoin_op, *namecoin_op, *emercoin_mine, *address;
+	const char *name, *value, *emercoin_op, *emercoin_mine;
 	uint8_t txid[IOTPKI_SHA256_LEN];
 	bool namecoin_mine;
 	int64_t height;
@@ -98,8 +99,6 @@ static const struct json_field pending_fields[] = {
 	{ "name", JSON_TEXT, false, 0, 1024, offsetof(struct operation, name) },
 	{ "value", JSON_TEXT, true, 0, VALUE_READ_MAX, offsetof(struct operation, value) },
 	{ "txid", JSON_HASH, false, 0, 0, offsetof(struct operation, txid) },
-	{ "operation", JSON_TEXT, true, 0, TEXT_MAX, offsetof(struct operation, emercoin_op) },
-	{ "op", JSON_TEXT, true, 0, TEXT_MAX, offsetof(struct operation, namecoin_op) },
 	{ "address_is_mine", JSON_TEXT, true, 0, TEXT_MAX,
 	  offsetof(struct operation, emercoin_mine) },
 	{ "ismine", JSON_BOOL, true, 0, 0, offsetof(struct operation, namecoin_mine) },
@@ -107,14 +106,14 @@ static const struct json_field pending_fields[] = {
 
 static void take_pending(const struct operation *operation, struct onchain_seen *seen)
 {
-	const char *op =
-		operation->namecoin_op != NULL ? operation->namecoin_op : operation->emercoin_op;
-	seen->pending = true;
-	seen->pending_mine =
+	const bool mine =
 		operation->namecoin_mine ||
 		(operation->emercoin_mine != NULL && strcmp(operation->emercoin_mine, "true") == 0);
-	seen->pending_registers =
-		op != NULL && (strcmp(op, "name_firstupdate") == 0 || strcmp(op, "name_new") == 0);
+	/* Somebody may try to be faster: what counts is that ours is there. */
+	if (seen->pending_mine && !mine)
+		return;
+	seen->pending = true;
+	seen->pending_mine = mine;
 	copy_text(seen->pending_value, sizeof(seen->pending_value), operation->value);
 	memcpy(seen->pending_txid, operation->txid, sizeof(seen->pending_txid));
 }
@@ -156,7 +155,7 @@ struct shown {
 
 static const struct json_field shown_fields[] = {
 	{ "name", JSON_TEXT, false, 0, 1024, offsetof(struct shown, name) },
-	{ "value", JSON_TEXT, false, 0, VALUE_READ_MAX, offsetof(struct shown, value) },
+	{ "value", JSON_TEXT, true, 0, VALUE_READ_MAX, offsetof(struct shown, value) },
 	{ "address", JSON_TEXT, true, 0, ONCHAIN_ADDRESS_MAX, offsetof(struct shown, address) },
 	{ "txid", JSON_HASH, false, 0, 0, offsetof(struct shown, txid) },
 	{ "expires_in", JSON_INT, false, -JSON_INT_MAX, JSON_INT_MAX,
@@ -167,12 +166,10 @@ static const struct json_field shown_fields[] = {
 	{ "ismine", JSON_BOOL, true, 0, 0, offsetof(struct shown, mine) },
 };
 
+/* As devices see it (nvs/dialect_history.c): what they take for revoked is not renewed here. */
 static bool says_revoked(const char *value)
 {
-	struct iotpki_record record;
-	return value != NULL &&
-	       iotpki_record_parse(value, strlen(value), &record, NULL) == IOTPKI_OK &&
-	       record.revoked;
+	return value != NULL && dialect_value_revoked(value);
 }
 
 static enum onchain_problem take_shown(const struct wallet *wallet, const struct json_t *root,
@@ -185,9 +182,13 @@ static enum onchain_problem take_shown(const struct wallet *wallet, const struct
 	seen->name = shown.deleted                            ? ONCHAIN_NAME_DELETED
 		     : shown.expired || shown.expires_in <= 0 ? ONCHAIN_NAME_EXPIRED
 							      : ONCHAIN_NAME_HELD;
-	/* Anything can stand in a chain. What no record is made of is not carried any further. */
-	seen->value_odd = !text_printable(shown.value, strlen(shown.value));
-	seen->value_cut = strlen(shown.value) > IOTPKI_VALUE_MAX;
+	/*
+	 * Anything can stand in a chain. What no record is made of is not carried any further; Namecoin
+	 * gives no value at all where it is no text.
+	 */
+	const size_t len = shown.value != NULL ? strlen(shown.value) : 0;
+	seen->value_odd = shown.value == NULL || !text_printable(shown.value, len);
+	seen->value_cut = len > IOTPKI_VALUE_MAX;
 	copy_text(seen->value, sizeof(seen->value), seen->value_odd ? "" : shown.value);
 	copy_text(seen->address, sizeof(seen->address), shown.address);
 	memcpy(seen->txid, shown.txid, sizeof(seen->txid));
@@ -241,24 +242,38 @@ static bool begins_life(const struct wallet *wallet, const struct operation *ope
 	return before == NULL || operation->height >= before->height + (int64_t)life;
 }
 
+/*
+ * Where nvs/dialect_history.c takes a history for unreadable, devices admit nobody by it, and a
+ * revocation may hide in it: then the name can be revoked here, and not be renewed.
+ */
+static bool is_unreadable(const struct operation *operation)
+{
+	return !is_op(operation, "name_delete") &&
+	       (operation->value == NULL || dialect_value_doubtful(operation->value));
+}
+
 static enum onchain_problem take_history(const struct wallet *wallet, const struct json_t *root,
 					 uint64_t life, struct onchain_seen *seen)
 {
 	struct operation before = { 0 };
 	const struct json_t *entry;
-	bool found = false;
+	bool begun = false, found = false, unread = false;
 	for (size_t i = 0; (entry = json_element(root, i)) != NULL; i++) {
 		struct operation operation = { 0 };
 		if (i >= HISTORY_MAX ||
 		    json_fields(entry, history_fields, ARRAY_LEN(history_fields), &operation,
-				NULL) != IOTPKI_OK)
+				NULL) != IOTPKI_OK ||
+		    operation.height < before.height)
 			return ONCHAIN_BROKEN;
 		if (begins_life(wallet, &operation, i > 0 ? &before : NULL, life)) {
 			memcpy(seen->registration, operation.txid, sizeof(seen->registration));
 			seen->revoked = false;
+			begun = true;
+			found = unread = false;
 		}
 		seen->revoked = seen->revoked || says_revoked(operation.value) ||
 				is_op(&operation, "name_delete");
+		unread = unread || is_unreadable(&operation);
 		before = operation;
 		if (memcmp(operation.txid, seen->txid, sizeof(seen->txid)) != 0)
 			continue;
@@ -269,8 +284,9 @@ static enum onchain_problem take_history(const struct wallet *wallet, const stru
 					     ? ONCHAIN_MINE
 					     : ONCHAIN_NOT_MINE;
 	}
+	seen->no_history = unread && !seen->revoked;
 	/* It is not there: a block came between the two calls. */
-	return found ? ONCHAIN_OK : ONCHAIN_BROKEN;
+	return begun && found ? ONCHAIN_OK : ONCHAIN_BROKEN;
 }
 
 static enum onchain_problem look_history(const struct wallet *wallet, uint64_t life, bool must_fit,
@@ -354,6 +370,22 @@ static enum onchain_problem find_order(const struct wallet *wallet,
 	return ONCHAIN_OK;
 }
 
+/*
+ * Emercoin gives the operations of all names at once: a stranger's that is too long, or whose name is no
+ * text, must not keep anybody from revoking. The wallet itself refuses a second operation on a name.
+ */
+static enum onchain_problem look_pending_of_all(const struct wallet *wallet, bool must_fit,
+						struct onchain_seen *seen)
+{
+	const struct onchain_seen before = *seen;
+	const enum onchain_problem problem = look_pending(wallet, seen);
+	if (problem != ONCHAIN_BROKEN || must_fit)
+		return problem;
+	*seen = before;
+	seen->pending_unread = true;
+	return ONCHAIN_OK;
+}
+
 static enum onchain_problem look_once(const struct wallet *wallet,
 				      const struct onchain_progress *progress, bool must_fit,
 				      struct onchain_seen *seen)
@@ -362,7 +394,7 @@ static enum onchain_problem look_once(const struct wallet *wallet,
 	uint64_t life = ONCHAIN_NAMECOIN_LIFE;
 	enum onchain_problem problem = look_tip(wallet, seen, &life);
 	if (problem == ONCHAIN_OK)
-		problem = look_pending(wallet, seen);
+		problem = look_pending_of_all(wallet, must_fit, seen);
 	if (problem == ONCHAIN_OK)
 		problem = look_name(wallet, seen);
 	if (problem == ONCHAIN_OK && seen->name == ONCHAIN_NAME_HELD)

@@ -98,7 +98,7 @@ static void check_step(const struct onchain_seen *seen, const struct onchain_pro
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct lines lines = { (const char *)data, (const char *)data + size };
-	const struct wallet_transport transport = { &lines, say };
+	const struct wallet_transport transport = { .context = &lines, .call = say };
 	const char *line = "";
 	size_t len = 0;
 	(void)next_line(&lines, &line, &len);

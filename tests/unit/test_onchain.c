@@ -82,9 +82,17 @@ static void namecoin_goes_through_its_two_steps(void **state)
 	seen.order_depth = ONCHAIN_ORDER_DEPTH;
 	expect("deep enough", &progress, &seen, ONCHAIN_ENTER, ONCHAIN_OK, 0);
 	seen.order_depth = ONCHAIN_DEPTH_UNKNOWN;
-	expect("the pre-order is gone", &progress, &seen, ONCHAIN_ADDRESS, ONCHAIN_OK, 0);
-	assert_false(progress.has_preorder);
-	assert_string_equal(progress.address, "");
+	/* Another wallet is loaded, perhaps: nothing is paid for a second time, and nothing forgotten. */
+	expect("the pre-order is gone", &progress, &seen, ONCHAIN_REFUSE, ONCHAIN_NOT_OWNER, 0);
+	assert_true(progress.has_preorder);
+	assert_string_equal(progress.address, "n1");
+	bool resumed = true;
+	const struct onchain_wish wish = { .value = VALUE, .expires_s = NOW_S + 1000 };
+	assert_int_equal(
+		onchain_want(&progress, CONFIG_NODE_NAMECOIN, &wish, &seen, NOW_S, &resumed),
+		ONCHAIN_OK);
+	assert_false(resumed);
+	expect("asked for once more", &progress, &seen, ONCHAIN_ADDRESS, ONCHAIN_OK, 0);
 }
 
 static void an_operation_is_done_when_it_is_deep_enough(void **state)
@@ -121,6 +129,9 @@ static void a_copy_by_somebody_else_is_not_ours(void **state)
 	expect("a copy", &progress, &seen, ONCHAIN_REFUSE, ONCHAIN_TAKEN, 0);
 	seen.mine = ONCHAIN_MINE_UNKNOWN;
 	expect("perhaps a copy", &progress, &seen, ONCHAIN_REFUSE, ONCHAIN_TAKEN, 0);
+	seen.no_history = true;
+	expect("nobody knows", &progress, &seen, ONCHAIN_REFUSE, ONCHAIN_NO_WALLET, 0);
+	seen.no_history = false;
 	memset(progress.txid, TXID_B, sizeof(progress.txid));
 	progress.has_txid = true;
 	expect("our own transaction", &progress, &seen, ONCHAIN_REST, ONCHAIN_OK, 0);
@@ -251,6 +262,20 @@ static void a_node_behind_the_chain_is_not_believed(void **state)
 	expect("just young enough", &progress, &seen, ONCHAIN_ENTER, ONCHAIN_OK, 0);
 	seen.tip_s--;
 	expect("too old", &progress, &seen, ONCHAIN_REFUSE, ONCHAIN_NOT_IN_SYNC, 0);
+	/* A revocation goes out all the same, once; what the node says of it is not believed either. */
+	const int64_t old_s = seen.tip_s;
+	struct onchain_progress revocation =
+		wanted(CONFIG_NODE_EMERCOIN, ONCHAIN_REVOKE, ONCHAIN_WANTED);
+	expect("nothing there", &revocation, &seen, ONCHAIN_REFUSE, ONCHAIN_NOT_IN_SYNC, 0);
+	seen = held(VALUE, TXID_A, 9, ONCHAIN_MINE);
+	seen.tip_s = old_s;
+	expect("revoked all the same", &revocation, &seen, ONCHAIN_CHANGE, ONCHAIN_OK, 0);
+	seen.pending = true;
+	expect("it is under way", &revocation, &seen, ONCHAIN_REFUSE, ONCHAIN_NOT_IN_SYNC, 0);
+	seen = held(VALUE "|status=revoked", TXID_B, 9, ONCHAIN_MINE);
+	seen.tip_s = old_s;
+	expect("who knows", &revocation, &seen, ONCHAIN_REFUSE, ONCHAIN_NOT_IN_SYNC, 0);
+	seen = nothing_there();
 	seen.tip_s = NOW_S + 7200;
 	expect("ahead of our clock", &progress, &seen, ONCHAIN_ENTER, ONCHAIN_OK, 0);
 }

@@ -406,8 +406,9 @@ static void a_wrong_answer_to_a_step_is_not_taken(void **state)
 	};
 	for (size_t i = 0; i < ARRAY_LEN(answers); i++) {
 		for (size_t j = 0; j < ARRAY_LEN(acts); j++) {
-			const struct wallet_transport transport = { (void *)(uintptr_t)answers[i],
-								    say };
+			const struct wallet_transport transport = {
+				.context = (void *)(uintptr_t)answers[i], .call = say
+			};
 			const struct wallet wallet = { &transport, 0, acts[j].type, "iot/x" };
 			struct onchain_progress progress = { .type = acts[j].type, .value = VALUE };
 			assert_int_equal(wallet_act(&wallet, acts[j].action, &progress),
@@ -415,7 +416,9 @@ static void a_wrong_answer_to_a_step_is_not_taken(void **state)
 			assert_false(progress.has_txid || progress.has_preorder);
 			assert_int_equal(progress.stage, ONCHAIN_WANTED);
 		}
-		const struct wallet_transport transport = { (void *)(uintptr_t)answers[i], say };
+		const struct wallet_transport transport = { .context =
+								    (void *)(uintptr_t)answers[i],
+							    .call = say };
 		const struct wallet wallet = { &transport, 0, CONFIG_NODE_EMERCOIN, "iot:x" };
 		const struct onchain_progress progress = { .type = CONFIG_NODE_EMERCOIN };
 		struct onchain_seen seen;

@@ -148,8 +148,7 @@ void refresh_configure(struct refresh *refresh, const struct refresh_nvs *nvs)
 static bool same_key(const struct iotpki_answer *a, const struct iotpki_answer *b)
 {
 	return a->record.has_ssh == b->record.has_ssh &&
-	       (!a->record.has_ssh ||
-		memcmp(a->record.ssh, b->record.ssh, IOTPKI_SHA256_LEN) == 0);
+	       (!a->record.has_ssh || memcmp(a->record.ssh, b->record.ssh, IOTPKI_SHA256_LEN) == 0);
 }
 
 /* How many nodes say of the record's key what slot i says. */
@@ -195,10 +194,9 @@ static void learn_key(const struct refresh *refresh, const struct questions_view
 	const struct iotpki_answer *most = most_said(view, &count);
 	if (member == NULL)
 		return known_set(known, view->name, NULL);
-	if (most == NULL ||
-	    (count < quorum_needed(lists_config(lists)->needed,
-				   quorum_nodes(view->answers, view->count)) &&
-	     known_has(known, view->name)))
+	if (most == NULL || (count < quorum_needed(lists_config(lists)->needed,
+						   quorum_nodes(view->answers, view->count)) &&
+			     known_has(known, view->name)))
 		return;
 	const bool listed = member->ssh != NULL && most->record.has_ssh &&
 			    memcmp(most->record.ssh, member->ssh, IOTPKI_SHA256_LEN) == 0;

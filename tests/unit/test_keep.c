@@ -204,13 +204,12 @@ static void keys_of_records(void **state)
 						 .node_count = NODES,
 						 .judge = not_negative };
 	assert_int_equal(questions_new(&heard, &questions), IOTPKI_OK);
-	const struct refresh_options options = {
-		{ stage->lists, &stage->clock.clock, keep_state(stage->keep) },
-		random_system(),
-		{ ask, cancel, &asked },
-		questions,
-		&known
-	};
+	const struct refresh_options options = { { stage->lists, &stage->clock.clock,
+						   keep_state(stage->keep) },
+						 random_system(),
+						 { ask, cancel, &asked },
+						 questions,
+						 &known };
 	assert_int_equal(refresh_new(&options, &refresh), IOTPKI_OK);
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct iotpki_answer answers[NODES] = { 0 };

@@ -13,7 +13,6 @@ struct ledger_backend {
 	struct writer *writer;
 	struct metrics metrics;
 	atomic_size_t queued;
-	atomic_bool failed; /* the last write was not made durable */
 };
 
 static struct ledger_backend *of(struct backend *backend)
@@ -41,7 +40,6 @@ static void written(struct writer_job *writing)
 		if (!submission->decoded)
 			continue;
 		metrics_transaction(&self->metrics, done->der, done->der_len, done->reason);
-		atomic_store(&self->failed, done->reason == TX_STORAGE);
 	}
 	atomic_fetch_sub(&self->queued, answer->decoded_count);
 	job->done(job);
@@ -74,8 +72,9 @@ static void gauges(struct backend *backend, struct metrics_gauges *gauges)
 	struct ledger_tip tip;
 	struct ledger_stats stats;
 	gauges->queued = atomic_load(&self->queued);
-	gauges->up = ledger_tip(self->ledger, &tip) == IOTPKI_OK && !atomic_load(&self->failed);
-	if (!gauges->up || ledger_stats(self->ledger, &stats) != IOTPKI_OK)
+	gauges->up = ledger_tip(self->ledger, &tip) == IOTPKI_OK &&
+		     ledger_stats(self->ledger, &stats) == IOTPKI_OK && !stats.failing;
+	if (!gauges->up)
 		return;
 	gauges->has_ledger = true;
 	gauges->height = tip.height;

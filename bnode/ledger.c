@@ -275,8 +275,10 @@ static int apply_some(struct ledger *ledger, const struct group *group, size_t a
 	if (rc != 0 || added_count == 0)
 		return rc;
 	rc = mdb_txn_commit(STEAL(txn));
-	if (rc == 0)
+	if (rc == 0) {
 		ledger->limit = limit;
+		atomic_store(&ledger->failing, false);
+	}
 	/*
 	 * After a failed sync the kernel may call the pages clean, and a second try would
 	 * succeed without having written them.
@@ -364,6 +366,8 @@ enum iotpki_err ledger_commit(struct ledger *ledger, struct ledger_submission *c
 			       .clock_s = ledger->clock->now_s(ledger->clock) };
 	const bool broken = atomic_load(&ledger->broken);
 	const int rc = broken ? EIO : apply_group(ledger, &group);
+	if (rc != 0)
+		atomic_store(&ledger->failing, true);
 	for (size_t i = 0; i < count && rc != 0; i++) {
 		if (submissions[i]->stage != LEDGER_VERIFIED)
 			continue;

@@ -129,5 +129,6 @@ struct ledger_stats {
 	uint64_t names;    /* in the table: expired and revoked ones too */
 	uint64_t map_used; /* bytes, of pages that were ever used */
 	uint64_t map_size;
+	bool failing; /* the last write did not reach the disk */
 };
 enum iotpki_err ledger_stats(struct ledger *ledger, struct ledger_stats *stats_out) MUST_CHECK;

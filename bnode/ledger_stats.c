@@ -20,6 +20,7 @@ enum iotpki_err ledger_stats(struct ledger *ledger, struct ledger_stats *stats_o
 		.names = names.ms_entries,
 		.map_used = room.used * names.ms_psize,
 		.map_size = info.me_mapsize,
+		.failing = atomic_load(&ledger->failing),
 	};
 	return IOTPKI_OK;
 }

@@ -49,6 +49,7 @@ struct ledger {
 	struct ledger_limit limit;    /* the writing thread's */
 	/* A commit failed: what the disk holds is unknown until it is read again. */
 	atomic_bool broken;
+	atomic_bool failing; /* the last one that was tried did */
 };
 
 /** An LMDB result as an error, with what was being done. */

@@ -96,6 +96,7 @@ enum iotpki_err ledger_commit(struct ledger *ledger, struct ledger_submission *c
 
 enum iotpki_err ledger_stats(struct ledger *ledger, struct ledger_stats *stats_out)
 {
-	*stats_out = (struct ledger_stats){ ledger->count, 4096, 8192 };
+	*stats_out =
+		(struct ledger_stats){ ledger->count, 4096, 8192, ledger->submit_err != IOTPKI_OK };
 	return ledger->broken ? IOTPKI_ERR_IO : IOTPKI_OK;
 }

@@ -5,6 +5,7 @@ from node import Answers, BNODE, body, main, owner_of, post, tx_tool
 
 NAME = "iot:00000001-0000-4000-8000-000000000000"
 GONE = "iot:0000ffff-0000-4000-8000-000000000000"
+FULL = "iot:00000021-0000-4000-8000-000000000000"
 LONG = "iot:00000020-0000-4000-8000-000000000000"
 LARGE = post(b"[" + b",".join(body("name_history", LONG, True) for _ in range(60)) + b"]")
 
@@ -228,6 +229,26 @@ def reload(node):
     os.chmod(f"{node.dir}/tls.key", 0o600)
 
 
+# ---- a disk that takes no more ----
+
+def failing_until_started_again(node, folder):
+    """What is refused before it is written says nothing of the disk."""
+    node.start(wrapper=["sh", "-c", 'trap "" XFSZ; ulimit -f 400; exec "$@"', "sh"])
+    reasons = (ask(node, "name_submit", row[1])["error"] for row in tx_tool(folder, "chain", FULL, 100))
+    refused = next(error for error in reasons if error is not None)
+    assert refused["data"]["reason"] == "storage", refused
+    watch = Answers(node.connect())
+    assert health(watch) == "failing"
+    assert ask(node, "name_submit", "AAAA")["error"]["data"]["reason"] == "bad-encoding"
+    assert health(watch) == "failing", "nothing can be written still"
+    assert value(metrics(node), "up") == 0
+    watch.sock.close()
+    assert node.stop() == 0
+    node.start()
+    assert json.loads(get(node, b"/health")[2]) == {"status": "ok"}
+    assert node.stop() == 0
+
+
 # ---- the ready line ----
 
 def ready_line_goes_nowhere_else(node):
@@ -310,6 +331,7 @@ def health(kept):
 
 def test(folder, node):
     ready_line_goes_nowhere_else(node)
+    failing_until_started_again(node, folder)
     node.start("--listen", "https://127.0.0.1:0/")
     counts_what_is_done(node, folder)
     who_may_read(node)

@@ -33,6 +33,9 @@ enum iotpki_err store_error(int rc, const char *doing, struct iotpki_detail *det
 	if (rc == MDB_CORRUPTED || rc == MDB_INVALID || rc == MDB_PAGE_NOTFOUND)
 		return detail_set(detail, IOTPKI_ERR_SYNTAX, 0, 0,
 				  "%s: the ledger is damaged; see 'iotpki-bnode audit'", doing);
+	if (rc == EACCES || rc == EPERM)
+		return detail_set(detail, IOTPKI_ERR_PERMISSION, 0, 0,
+				  "%s: %s; run it as the node's own user", doing, strerror(rc));
 	return detail_set(detail, rc == ENOMEM ? IOTPKI_ERR_NOMEM : IOTPKI_ERR_IO, 0, 0, "%s: %s",
 			  doing, mdb_strerror(rc));
 }

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <openssl/bio.h>
@@ -94,11 +95,20 @@ static enum iotpki_err read_own(const char *path, const struct fs_trust *trust, 
 			  "there is no such file; `iotpki-bnode init` makes a B-node here");
 }
 
+/* Root looks after nodes of other users: theirs are the files in the folder that is theirs. */
+static uid_t owner_of(const char *dir)
+{
+	struct stat status;
+	return geteuid() == 0 && stat(dir, &status) == 0 ? status.st_uid : geteuid();
+}
+
 static enum iotpki_err read_cert(const char *dir, struct buf *pem, X509 **cert_out,
 				 struct iotpki_detail *detail)
 {
 	char path[VERB_PATH_SIZE];
-	const struct fs_trust trust = { .owner = geteuid(), .also_root = true, .forbidden = 0022 };
+	const struct fs_trust trust = { .owner = owner_of(dir),
+					.also_root = true,
+					.forbidden = 0022 };
 	enum iotpki_err err = verb_path(dir, "tls.crt", path, detail);
 	if (err == IOTPKI_OK)
 		err = read_own(path, &trust, pem, detail);
@@ -154,7 +164,9 @@ static enum iotpki_err read_key(const char *dir, struct buf *pem, EVP_PKEY **key
 				struct iotpki_detail *detail)
 {
 	char path[VERB_PATH_SIZE];
-	const struct fs_trust trust = { .owner = geteuid(), .also_root = true, .forbidden = 0077 };
+	const struct fs_trust trust = { .owner = owner_of(dir),
+					.also_root = true,
+					.forbidden = 0077 };
 	enum iotpki_err err = verb_path(dir, "tls.key", path, detail);
 	if (err == IOTPKI_OK)
 		err = read_own(path, &trust, pem, detail);

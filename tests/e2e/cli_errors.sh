@@ -239,6 +239,15 @@ iotpki-bnode init --dir "$FARM/x" --open > /dev/null
 says 2 'loopback' iotpki-bnode serve --dir "$FARM/x" --listen http://0.0.0.0:0/
 says 5 'cannot listen on port' iotpki-bnode serve --dir "$FARM/x" --listen "${URLS[0]}"
 
+# A service has a user of its own: root adds an owner there, others are told.
+chown -R nobody "$FARM/x"
+says 0 'pin: sha256//' iotpki-bnode init --dir "$FARM/x" --owner "$(printf '%064d' 7)"
+says 0 'sha256//' iotpki-bnode pin --dir "$FARM/x"
+for words in "log list" "serve --listen http://127.0.0.1:0/"; do
+	# shellcheck disable=SC2086
+	says 4 "run it as the node's own user" as_pi iotpki-bnode $words --dir "$FARM/x"
+done
+
 # ---- -q leaves what was asked for, and errors ----
 iotpki -q config check > "$OUT"
 [ ! -s "$OUT" ] || fail "-q config check speaks"

@@ -14,7 +14,7 @@
 #include "bnode/backend.h"
 #include "config/config.h"
 
-#define GATEWAY_RATE 200      /* questions a second of one client */
+#define GATEWAY_RATE 2000 /* questions a second of one client: a burst refreshes 10,000 members */
 #define GATEWAY_CACHE_MS 1000 /* how long an answer of the upstream is given again */
 
 struct gateway_options {

@@ -155,6 +155,16 @@ static int run_refresh(const char *program, const struct agentkit *kit, char out
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
+static void remove_ledger(const struct agentkit *kit)
+{
+	static const char *const left[] = { "ledger/data.mdb", "ledger/lock.mdb", "ledger", "" };
+	char path[160];
+	for (size_t i = 0; i < ARRAY_LEN(left); i++) {
+		(void)snprintf(path, sizeof(path), "%s/bnode/%s", kit->folder, left[i]);
+		(void)remove(path);
+	}
+}
+
 static double measure(const char *const programs[static 3], unsigned int members)
 {
 	struct agentkit kit;
@@ -183,6 +193,7 @@ static double measure(const char *const programs[static 3], unsigned int members
 	MUST(agentkit_stop(&kit) == 0);
 	int status = 0;
 	MUST(kill(bnode, SIGTERM) == 0 && waitpid(bnode, &status, 0) == bnode && status == 0);
+	remove_ledger(&kit);
 	agentkit_remove(&kit);
 	return seconds;
 }

@@ -191,6 +191,19 @@ static enum onchain_problem live_problem(const struct onchain_seen *seen)
 	return seen->mine == ONCHAIN_NOT_MINE ? ONCHAIN_NOT_OWNER : ONCHAIN_OK;
 }
 
+/* An end that is not asked for stays as the chain has it; another tool may have set it. */
+static int64_t end_of(const struct onchain_progress *progress, const struct onchain_wish *wish,
+		      const struct onchain_seen *seen)
+{
+	struct iotpki_record record;
+	if (wish->expires_s != 0)
+		return wish->expires_s;
+	const bool read =
+		seen->name == ONCHAIN_NAME_HELD &&
+		iotpki_record_parse(seen->value, strlen(seen->value), &record, NULL) == IOTPKI_OK;
+	return read && record.has_ex ? record.ex_s : progress->expires_s;
+}
+
 static enum onchain_problem want_change(struct onchain_progress *progress,
 					enum config_node_type type, const struct onchain_wish *wish,
 					const struct onchain_seen *seen, int64_t now_s,
@@ -199,7 +212,7 @@ static enum onchain_problem want_change(struct onchain_progress *progress,
 	char value[IOTPKI_VALUE_MAX + 1];
 	const bool same_kind = progress->op == wish->op && progress->value[0] != '\0';
 	const char *base = wish->value != NULL ? wish->value : seen->value;
-	const int64_t end = wish->expires_s != 0 ? wish->expires_s : progress->expires_s;
+	const int64_t end = end_of(progress, wish, seen);
 	if (same_kind && progress->stage < ONCHAIN_DONE && wish->op == ONCHAIN_TRANSFER &&
 	    strcmp(progress->address, wish->address) == 0) {
 		*resumed = true;
@@ -268,6 +281,16 @@ static void keep_sent(struct onchain_progress *progress, const struct onchain_pr
 	memcpy(progress->txid, before->txid, sizeof(progress->txid));
 }
 
+/* Somebody was faster: what was wanted of the name, and not sent, is given up by revoking it. */
+static bool is_lost_to_another(const struct onchain_progress *progress,
+			       const struct onchain_seen *seen)
+{
+	return under_way(progress) && progress->op == ONCHAIN_REGISTER &&
+	       progress->stage < ONCHAIN_SENT && !progress->has_txid &&
+	       seen->name == ONCHAIN_NAME_HELD && seen->mine == ONCHAIN_NOT_MINE &&
+	       strcmp(progress->value, seen->value) != 0;
+}
+
 static enum onchain_problem want_revocation(struct onchain_progress *progress,
 					    enum config_node_type type,
 					    const struct onchain_seen *seen, bool *resumed)
@@ -277,6 +300,13 @@ static enum onchain_problem want_revocation(struct onchain_progress *progress,
 	if (begun && progress->op == ONCHAIN_REVOKE &&
 	    (progress->stage < ONCHAIN_DONE || seen->name != ONCHAIN_NAME_HELD)) {
 		*resumed = true;
+		return ONCHAIN_OK;
+	}
+	if (is_lost_to_another(progress, seen)) {
+		*progress = (struct onchain_progress){ .type = type,
+						       .op = ONCHAIN_REVOKE,
+						       .stage = ONCHAIN_NOTHING };
+		set_value(progress, &revoked_field[1]);
 		return ONCHAIN_OK;
 	}
 	if (seen->name == ONCHAIN_NAME_HELD && live_problem(seen) != ONCHAIN_OK)

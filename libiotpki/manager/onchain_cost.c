@@ -33,7 +33,8 @@ const struct onchain_problem_row *onchain_problem_row(enum onchain_problem probl
 				      "wait for a block or two, then run this again (%s "
 				      "getblockcount)" },
 		[ONCHAIN_TAKEN] = { "name-taken", 23, "the name is registered by somebody else",
-				    "take another name, or ask who holds it (%s name_show)" },
+				    "take another name, or ask who holds it (%s name_show); iotpki "
+				    "dm revoke gives up what was begun here" },
 		[ONCHAIN_NOT_OWNER] = { "not-the-owner", 24, "the name's key is not in this wallet",
 					"use the wallet that registered it (%s listwallets)" },
 		[ONCHAIN_EXPIRED] = { "expired", 25, "the name is not registered here (any more)",

@@ -279,8 +279,10 @@ static enum onchain_problem take_history(const struct wallet *wallet, const stru
 			continue;
 		found = true;
 		seen->txid_height = (uint64_t)operation.height;
-		if (wallet->type == CONFIG_NODE_EMERCOIN && operation.emercoin_mine != NULL)
-			seen->mine = strcmp(operation.emercoin_mine, "true") == 0
+		/* Only of the wallet's own addresses it is said; without a wallet nothing is told at all. */
+		if (wallet->type == CONFIG_NODE_EMERCOIN)
+			seen->mine = operation.emercoin_mine != NULL &&
+						     strcmp(operation.emercoin_mine, "true") == 0
 					     ? ONCHAIN_MINE
 					     : ONCHAIN_NOT_MINE;
 	}

@@ -90,6 +90,31 @@ class Orders(World):
               (first.returncode, out, err))
         self.until(who, "revoked" if not self.namecoin else "never registered", lambda: self.owner.dm("sync", who, "--no-wait"))
 
+    def somebody_was_faster(self):
+        """Another's name leaves nothing behind in the store, and one that was only pre-ordered is given up by dm revoke."""
+        who, taken = self.new(), self.new()
+        if self.namecoin:
+            check("pre-ordered", self.owner.register(who).code == 0)
+        self.chain.call("fake_as", {"wallet": "other"})
+        for name in (who, taken):
+            if self.namecoin:
+                txid, salt = self.chain.call("name_new", self.prefix + name)
+                self.chain.call("fake_mine", 13)
+                self.chain.call("name_firstupdate", self.prefix + name, salt, txid, "sha256=" + "b2" * 32)
+            else:
+                self.chain.call("name_new", self.prefix + name, "sha256=" + "b2" * 32, 100)
+            self.chain.call("fake_mine", 1)
+        self.chain.call("fake_as", {"wallet": "w" if self.namecoin else ""})
+        if self.namecoin:
+            done = self.owner.dm("sync", who, "--no-wait")
+            check("somebody was faster", done.code == 23 and "dm revoke gives up" in done.err, done)
+            check("given up", self.owner.dm("revoke", who, "--yes").code == 0)
+        done = self.owner.dm("revoke", taken, "--yes", "--no-wait")
+        check(f"{self.kind}: another's name", done.code == 24, done)
+        check(f"{self.kind}: is not kept", self.owner.dm("show", taken).code == 3)
+        done = self.owner.dm("sync")
+        check(f"{self.kind}: nothing is left to do", done.code == 0, done)
+
     def other_wallet(self):
         """The wallet that pre-ordered is not loaded: no second pre-order, and the first is not forgotten."""
         who = self.new()
@@ -106,6 +131,7 @@ class Orders(World):
         check("one pre-order", self.sent_of("name_new") == ordered)
 
     def all(self):
+        self.somebody_was_faster()
         self.not_taken_back()
         self.old_tip()
         self.beside_one_that_waits()

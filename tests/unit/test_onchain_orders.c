@@ -168,6 +168,43 @@ static void nothing_is_paid_for_in_vain(void **state)
 }
 
 /* The registration was seen by nobody here, and changed by another tool since: it can be renewed. */
+static void a_name_that_somebody_else_has_is_given_up(void **state)
+{
+	(void)state;
+	const struct onchain_wish wish = { .op = ONCHAIN_REVOKE };
+	for (int row = 0; row < 3; row++) {
+		struct onchain_progress progress =
+			wanted(CONFIG_NODE_NAMECOIN, ONCHAIN_REGISTER,
+			       row == 1 ? ONCHAIN_SENT : ONCHAIN_ORDERED);
+		const struct onchain_seen seen =
+			held(row == 2 ? VALUE : OTHER, TXID_B, 9, ONCHAIN_NOT_MINE);
+		bool resumed;
+		const enum onchain_problem problem = onchain_want(&progress, CONFIG_NODE_NAMECOIN,
+								  &wish, &seen, NOW_S, &resumed);
+		/* What was sent, or looks like it, can be in a wallet that is not loaded. */
+		if (problem != (row == 0 ? ONCHAIN_OK : ONCHAIN_NOT_OWNER))
+			fail_msg("row %d: problem %d", row, (int)problem);
+		if (row == 0)
+			expect("given up", &progress, &seen, ONCHAIN_REST, ONCHAIN_OK, 0);
+	}
+}
+
+static void an_end_that_is_not_asked_for_stays(void **state)
+{
+	(void)state;
+	struct onchain_progress progress =
+		wanted(CONFIG_NODE_EMERCOIN, ONCHAIN_REGISTER, ONCHAIN_DONE);
+	progress.expires_s = NOW_S + 1000;
+	const struct onchain_wish wish = { .op = ONCHAIN_UPDATE, .value = OTHER };
+	const struct onchain_seen seen = held(VALUE "|ex=1900000000", TXID_B, 9, ONCHAIN_MINE);
+	bool resumed;
+	assert_int_equal(
+		onchain_want(&progress, CONFIG_NODE_EMERCOIN, &wish, &seen, NOW_S, &resumed),
+		ONCHAIN_OK);
+	assert_string_equal(progress.value, OTHER "|ex=1900000000");
+	assert_true(progress.expires_s == 1900000000 && progress.days == 0);
+}
+
 static void a_name_that_is_there_is_renewed_whatever_was_known(void **state)
 {
 	(void)state;
@@ -188,6 +225,8 @@ int main(void)
 		cmocka_unit_test(a_revocation_is_not_taken_back),
 		cmocka_unit_test(a_revocation_that_the_chain_lost_is_sent_again),
 		cmocka_unit_test(nothing_is_paid_for_in_vain),
+		cmocka_unit_test(a_name_that_somebody_else_has_is_given_up),
+		cmocka_unit_test(an_end_that_is_not_asked_for_stays),
 		cmocka_unit_test(a_name_that_is_there_is_renewed_whatever_was_known),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

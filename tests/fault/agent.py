@@ -111,6 +111,16 @@ def strace(name, what, n):
     return ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=" + name, "-e", f"inject={name}:{what}" + (f":when={n}" if n else "")]
 
 
+def leftovers(folder):
+    """What a state folder holds beside the accepted list and the state's own files."""
+    usual = {"members.accepted": None, "state": {"data.mdb", "lock.mdb"}}
+    left = [f for f in os.listdir(folder) if f not in usual]
+    inner = os.path.join(folder, "state")
+    if os.path.isdir(inner):
+        left += ["state/" + f for f in os.listdir(inner) if f not in usual["state"]]
+    return left
+
+
 def members_with_broken_list(farm, state):
     """After a restart with a list that cannot be read: what was accepted last counts."""
     shutil.rmtree(farm.base + "/broken", ignore_errors=True)
@@ -161,7 +171,7 @@ def new_lists(farm):
             if agent.status().get("members") != "3" or agent.status().get("list-valid") != "yes":
                 problem(f"killed at {name} {n}: the next start has {agent.status()}")
             agent.end(signal.SIGTERM)
-            if left := [f for f in os.listdir(kept) if f != "members.accepted"]:
+            if left := leftovers(kept):
                 problem(f"killed at {name} {n}: the next start leaves {left}")
             shutil.rmtree(kept)
             shutil.rmtree(state)

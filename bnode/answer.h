@@ -14,6 +14,7 @@
 #define ANSWER_NAMES_MAX 1000         /* names in one name_filter answer */
 #define ANSWER_OFFSET_MAX 10000       /* names that a name_filter offset may skip */
 #define ANSWER_READS_MAX 20000        /* names and operations that one request may read */
+#define ANSWER_PROOF_READS 1000       /* operations of a life that has a proof: some 5 ms */
 #define ANSWER_SMALL_MAX (64u * 1024) /* bytes of the answer to one call that is not a list */
 #define ANSWER_PROOF_MAX \
 	(48u * 1024) /* bytes: leaves an answer below the 64 KiB that clients take */

@@ -200,7 +200,7 @@ static void put_proof(const struct method_scope *scope, const struct ledger_name
 {
 	CLEANUP(buf_done) struct buf text = BUF_INIT(ANSWER_PROOF_MAX);
 	struct proof proof = { .out = &text, .first = true };
-	if (!may_read(scope, name->sequence))
+	if (name->sequence > ANSWER_PROOF_READS || !may_read(scope, name->sequence))
 		return;
 	if (ledger_proof(ledger_of(scope), name->name, put_proof_entry, &proof) != IOTPKI_OK)
 		return;

@@ -343,6 +343,25 @@ static void reads_are_counted(void **state)
 	assert_int_equal(count_of(buf_text(&out), "proof"), 0);
 }
 
+/* Reading on for a proof must not make the question of every login cost a hundred times as much. */
+static void proof_of_a_long_life(void **state)
+{
+	struct world *world = *state;
+	static const struct {
+		uint32_t sequence;
+		bool proof;
+	} rows[] = { { ANSWER_PROOF_READS, true }, { ANSWER_PROOF_READS + 1, false } };
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		CLEANUP(buf_done) struct buf out = { 0 };
+		unsigned int status = 0;
+		world->ledger.names[2].name.sequence = rows[i].sequence;
+		ask(world, CALL1("name_show", "\"iot:revoked\""), &out, &status);
+		assert_int_equal(status, 200);
+		assert_non_null(strstr(buf_text(&out), "\"status\":\"revoked\""));
+		assert_int_equal(strstr(buf_text(&out), "proof") != NULL, rows[i].proof);
+	}
+}
+
 /* A revoked name with a proof beyond what clients read: still revoked, without it. */
 static void proof_too_large(void **state)
 {
@@ -503,6 +522,7 @@ int main(void)
 		TEST(disk_trouble_is_not_unknown),
 		TEST(too_much_to_answer),
 		TEST(reads_are_counted),
+		TEST(proof_of_a_long_life),
 		TEST(proof_too_large),
 		TEST(clock_behind_the_log),
 		TEST(transactions),

@@ -158,6 +158,8 @@ static void on_completed(void *context, struct MHD_Connection *http, void **requ
 static enum MHD_Result refuse(struct exchange *exchange, unsigned int status)
 {
 	metrics_status(exchange->server->backend->metrics, (size_t)exchange->client->fd, status);
+	/* As below: or who does not take it would be neither timed nor ever give his place to others. */
+	(void)client_turn(exchange->client, false);
 	return request_refuse(exchange->http, status);
 }
 

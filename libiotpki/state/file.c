@@ -308,7 +308,13 @@ enum iotpki_err state_file_load(const char *dir, state_file_emit_fn *emit, void 
 		err = open_env(dir, MDB_RDONLY, &env, detail);
 	if (err != IOTPKI_OK)
 		return err;
-	const int rc = mdb_txn_begin(env, NULL, MDB_RDONLY, &txn);
+	MDB_envinfo info = { 0 };
+	int rc = mdb_env_info(env, &info);
+	/* Whoever made it was killed before its first record: nothing is lost, and nothing broken. */
+	if (rc == 0 && info.me_last_txnid == 0)
+		return IOTPKI_ERR_NOT_FOUND;
+	if (rc == 0)
+		rc = mdb_txn_begin(env, NULL, MDB_RDONLY, &txn);
 	if (rc != 0)
 		return failed(rc, dir, "cannot read the state", detail);
 	err = read_version(txn, dir, detail);

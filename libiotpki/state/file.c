@@ -397,10 +397,23 @@ static const struct {
 	{ 44, IOTPKI_ERR_IO },
 };
 
+/*
+ * How a broken file ends who reads it. Another end, as by an administrator or for want of memory,
+ * tells nothing of it.
+ */
+static const int crashes[] = { SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL, SIGALRM };
+
+static bool has_crashed(int status)
+{
+	for (size_t i = 0; WIFSIGNALED(status) && i < ARRAY_LEN(crashes); i++)
+		if (WTERMSIG(status) == crashes[i])
+			return true;
+	return false;
+}
+
 static int try_out(const char *dir)
 {
 	/* A crash is an answer like others: nobody's handler, no core. */
-	static const int crashes[] = { SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL, SIGALRM };
 	for (size_t i = 0; i < ARRAY_LEN(crashes); i++)
 		(void)signal(crashes[i], SIG_DFL);
 	(void)prctl(PR_SET_DUMPABLE, 0);
@@ -433,6 +446,9 @@ enum iotpki_err state_file_check(const char *dir, struct iotpki_detail *detail)
 			return no_folder(dir, IOTPKI_ERR_IO, "cannot be checked", detail);
 	if (child < 0)
 		return no_folder(dir, IOTPKI_ERR_IO, "cannot be checked: no process", detail);
+	if (WIFSIGNALED(status) && !has_crashed(status))
+		return no_folder(dir, IOTPKI_ERR_IO, "cannot be checked: who checked it was killed",
+				 detail);
 	err = IOTPKI_ERR_MISMATCH;
 	for (size_t i = 0; WIFEXITED(status) && i < ARRAY_LEN(ends); i++)
 		if (WEXITSTATUS(status) == ends[i].code)

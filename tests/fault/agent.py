@@ -4,7 +4,9 @@ descriptors, with full disks, stopped, and restarted under questions. Root, whom
 import os, re, resource, select, shutil, signal, socket, subprocess, sys, tempfile, time
 from kit import AGENT, ENVIRONMENT, HELPER, IOTPKI, Node, must
 
-CHANGING = ("write", "fsync", "rename", "unlink", "mkdir", "rmdir", "fchown", "openat", "close", "exit_group")
+CHANGING = ("write", "pwrite64", "writev", "fsync", "fdatasync", "msync", "ftruncate", "flock", "rename", "renameat", "unlink",
+            "mkdir", "rmdir", "fchown", "openat", "close", "exit_group")
+FULL = ("write", "pwrite64", "writev", "mkdir", "rename", "ftruncate")
 problems, figures = [], {}
 
 
@@ -127,9 +129,29 @@ def members_with_broken_list(farm, state):
     shutil.copytree(farm.base + "/one", farm.base + "/broken")
     farm.write("broken/members.yaml", "members: [")
     agent = Agent(farm, farm.base + "/broken", state)
-    members = agent.status().get("members")
+    status = agent.status()
     agent.end()
-    return members
+    if status.get("state") not in ("good", "new"):
+        problem(f"the next start finds the state {status.get('state')}")
+    return status.get("members")
+
+
+def points_of(trace, folder):
+    """The agent's own calls on a folder, each with its number among its like (strace counts by process)."""
+    counts, points, own = {}, [], None
+    for line in trace:
+        if m := re.match(r"(\d+) +(\w+)\(", line):
+            own = own or m[1]
+            if m[1] != own:
+                continue
+            counts[m[2]] = counts.get(m[2], 0) + 1
+            if folder in line and m[2] in CHANGING + ("read", "getdents64"):
+                points.append((m[2], counts[m[2]]))
+    return points
+
+
+def error_of(name):
+    return "ENOSPC" if name in FULL else "EMFILE" if name == "openat" else "EIO"
 
 
 def wait_until(test):
@@ -150,12 +172,7 @@ def new_lists(farm):
         agent = Agent(farm, farm.base + "/two", trace_state, ["strace", "-f", "-y", "-qq", "-s", "0", "-e", "signal=none", "-o", trace.name])
         assert agent.status().get("members") == "3", agent.status()
         agent.end(signal.SIGTERM)
-        counts, points = {}, []
-        for line in trace:
-            if m := re.match(r"\d+ +(\w+)\(", line):
-                counts[m[1]] = counts.get(m[1], 0) + 1
-                if trace_state in line and m[1] in CHANGING + ("read", "getdents64"):
-                    points.append((m[1], counts[m[1]]))
+        points = points_of(trace, trace_state)
     for name, n in points:
         state = farm.base + "/state"
         if name in CHANGING:
@@ -178,7 +195,7 @@ def new_lists(farm):
         if name == "exit_group":
             continue
         shutil.copytree(start, state)
-        error = "ENOSPC" if name in ("write", "mkdir", "rename") else "EMFILE" if name == "openat" else "EIO"
+        error = error_of(name)
         agent = Agent(farm, farm.base + "/two", state, strace(name, "error=" + error, n))
         count("errors")
         if agent.ready:
@@ -193,6 +210,49 @@ def new_lists(farm):
         if (members := members_with_broken_list(farm, state)) not in ("1", "3"):
             problem(f"{error} at {name} {n}: {members} members are in force after it")
         shutil.rmtree(state)
+
+
+def learns(farm, state, wrapper=()):
+    """carol is revoked: that is to be kept for good. What she gets, and whether the log says that nothing could be written."""
+    agent = Agent(farm, farm.base + "/two", state, wrapper)
+    word = agent.ask("carol") if agent.ready else "none"
+    agent.end(signal.SIGTERM)
+    with open(agent.log) as f:
+        log = f.read()
+    return word, log
+
+
+def tombstones(farm):
+    """Killed, and with failing calls, while the first revocation is written."""
+    start, state = farm.base + "/t-start", farm.base + "/t-state"
+    Agent(farm, farm.base + "/two", start).end(signal.SIGTERM)
+    shutil.copytree(start, state)
+    with tempfile.NamedTemporaryFile("r") as trace:
+        word, log = learns(farm, state, ["strace", "-f", "-y", "-qq", "-s", "0", "-e", "signal=none", "-o", trace.name])
+        points = points_of(trace, state + "/state")
+    if not word.endswith(" DENY") or "event=tombstone " not in log:
+        problem(f"a revocation is not learnt: {word}")
+    if not any(name == "fdatasync" for name, _ in points):
+        problem("the write of a revocation was not seen")
+    for name, n in points:
+        for what in ("signal=KILL", "error=" + error_of(name)):
+            if name not in CHANGING and what == "signal=KILL" or name == "exit_group":
+                continue
+            shutil.rmtree(state)
+            shutil.copytree(start, state)
+            word, log = learns(farm, state, strace(name, what, n))
+            count("state kills" if what == "signal=KILL" else "state errors")
+            if what != "signal=KILL" and not word.endswith(" DENY"):
+                problem(f"{what} at {name} {n}: a revoked key gets {word}")
+            if name in ("pwrite64", "writev", "fdatasync") and what != "signal=KILL" and "event=state-not-written" not in log:
+                problem(f"{what} at {name} {n}: is not told of")
+            agent = Agent(farm, farm.base + "/two", state)
+            status = agent.status()
+            if status.get("state") != "good" or status.get("tombstones") not in ("0", "1"):
+                problem(f"{what} at {name} {n}: the next start has {status}")
+            agent.end()
+            if left := [f for f in os.listdir(state + "/state") if f != "data.mdb"]:
+                problem(f"{what} at {name} {n}: the next start leaves {left}")
 
 
 def fds(pid):
@@ -313,7 +373,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="iotpki-agent-") as base:
         farm = Farm(base)
         try:
-            for part in (new_lists, descriptors, full_disks, stopped):
+            for part in (new_lists, tombstones, descriptors, full_disks, stopped):
                 if len(sys.argv) < 2 or part.__name__ in sys.argv[1:]:
                     part(farm)
         finally:

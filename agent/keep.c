@@ -390,11 +390,8 @@ void keep_proof(void *context, const struct nvs_proof *given)
 	keep->proof_count++;
 }
 
-/* One a turn: each takes as long as a few signatures. */
-static void verify_proof(struct keep *keep)
+static void verify_proof(struct keep *keep, const struct proof *proof)
 {
-	CLEANUP(freep) uint8_t *bytes = keep->proofs[keep->proof_count - 1].bytes;
-	const struct proof *proof = &keep->proofs[--keep->proof_count];
 	struct iotpki_detail detail = { 0 };
 	if (state_is_tombstoned(keep->state, proof->network, proof->name, proof->registration))
 		return;
@@ -408,8 +405,11 @@ static void verify_proof(struct keep *keep)
 
 int64_t keep_work(struct keep *keep)
 {
+	/* One a turn: each takes as long as a few signatures. */
 	if (keep->proof_count > 0) {
-		verify_proof(keep);
+		const struct proof *proof = &keep->proofs[--keep->proof_count];
+		verify_proof(keep, proof);
+		free(proof->bytes);
 		return 0;
 	}
 	if (state_due(keep->state) == 0)

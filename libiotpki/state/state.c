@@ -97,8 +97,8 @@ static bool take_tombstone(struct state *state, const uint8_t *key, size_t key_l
 	return err == IOTPKI_OK || err == IOTPKI_ERR_NOMEM;
 }
 
-static bool take_record(void *context, enum state_file_table table, const uint8_t *key,
-			size_t key_len, const uint8_t *value, size_t value_len)
+bool state_take_record(void *context, enum state_file_table table, const uint8_t *key,
+		       size_t key_len, const uint8_t *value, size_t value_len)
 {
 	static bool (*const takers[STATE_FILE_TABLE_COUNT])(struct state *, const uint8_t *, size_t,
 							    const uint8_t *, size_t) = {
@@ -122,7 +122,7 @@ static enum iotpki_err read_file(struct state *state)
 {
 	enum iotpki_err err = state_file_check(state->dir, &state->why);
 	if (err == IOTPKI_OK)
-		err = state_file_load(state->dir, take_record, state, &state->why);
+		err = state_file_load(state->dir, state_take_record, state, &state->why);
 	if (err == IOTPKI_OK)
 		err = state->why_err;
 	if (err != IOTPKI_OK)
@@ -264,7 +264,7 @@ static void add_tombstone(const struct state *state, const struct state_tombston
 	record->value_len = NUMBER_LEN;
 }
 
-static size_t collect(const struct state *state, struct state_file_record *records)
+size_t state_collect(const struct state *state, struct state_file_record *records)
 {
 	size_t count = 0;
 	if (state->nodes_dropped)
@@ -312,7 +312,7 @@ enum iotpki_err state_flush(struct state *state, struct iotpki_detail *detail)
 	AUTO_FREE struct state_file_record *records = calloc(MOST, sizeof(*records));
 	enum iotpki_err err = IOTPKI_ERR_NOMEM;
 	if (records != NULL)
-		err = state_file_write(state->dir, records, collect(state, records), detail);
+		err = state_file_write(state->dir, records, state_collect(state, records), detail);
 	if (err == IOTPKI_OK)
 		mark_written(state);
 	else

@@ -1,6 +1,7 @@
 /* What state.c reads and writes and learn.c fills. */
 #pragma once
 
+#include "state/file.h"
 #include "state/state.h"
 
 struct state_node {
@@ -63,3 +64,8 @@ struct state {
 enum iotpki_err state_insert_tombstone(struct state *state, const char *network, const char *name,
 				       const uint8_t registration[static IOTPKI_SHA256_LEN],
 				       bool written) MUST_CHECK;
+/** One record of the file; as state_file_emit_fn, the context is the state. */
+bool state_take_record(void *context, enum state_file_table table, const uint8_t *key,
+		       size_t key_len, const uint8_t *value, size_t value_len);
+/** What is to be written next, at most 2 + STATE_NODES_MAX + 256 records, all zero before. */
+size_t state_collect(const struct state *state, struct state_file_record *records);

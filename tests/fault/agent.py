@@ -115,7 +115,7 @@ def strace(name, what, n):
 
 def leftovers(folder):
     """What a state folder holds beside the accepted list and the state's own files."""
-    usual = {"members.accepted": None, "state": {"data.mdb", "lock.mdb"}}
+    usual = {"members.accepted": None, "state": {"data.mdb"}}
     left = [f for f in os.listdir(folder) if f not in usual]
     inner = os.path.join(folder, "state")
     if os.path.isdir(inner):

@@ -23,10 +23,11 @@ void dm_chain_words(const struct manager_chain *chain, int64_t now_s, char *out,
 	const struct onchain_progress *progress = &chain->progress;
 	const char *state = onchain_state_name(progress, now_s);
 	if (progress->stage == ONCHAIN_ORDERED)
-		(void)snprintf(out, size, "%s, %" PRIu32 " blocks to go", state, progress->to_go);
+		(void)snprintf(out, size, "%s, %" PRIu32 " block%s to go", state, progress->to_go,
+			       progress->to_go == 1 ? "" : "s");
 	else if (progress->stage == ONCHAIN_SENT && progress->to_go > 0)
-		(void)snprintf(out, size, "%s, %" PRIu32 " confirmations to go", state,
-			       progress->to_go);
+		(void)snprintf(out, size, "%s, %" PRIu32 " confirmation%s to go", state,
+			       progress->to_go, progress->to_go == 1 ? "" : "s");
 	else
 		(void)snprintf(out, size, "%s", state);
 }

@@ -200,6 +200,38 @@ class EmercoinRevoke(EmercoinRenew):
     state, again = "revoked", "revoke"
 
 
+class MixedRevoke(OnChain):
+    """A ledger and a chain: what the ledger has is never forgotten for the chain, whoever goes on with it."""
+    kind, state, again, steps, wanted = "emercoin", "revoked", "revoke", ("register", 1, "register"), {"name_new": 1, "name_update": 1}
+
+    def prepare(self):
+        self.chain, self.node, self.prefix = Chain(self.kind, self.base), Node(self.base + "/node"), "iot:"
+        must(IOTPKI, "dm", "init", "--dir", self.base + "/dm", "--bnode", self.node.url, "--pin", self.node.pin,
+             "--bnode", self.chain.url, "--type", self.kind, "--credentials", self.chain.cookie)
+        with open(self.base + "/node.yaml", "w") as f:
+            f.write(f'version: 1\nbnodes:\n  - {{name: n, type: iotpki, network: iotpki, url: "{self.node.url}", pin: "{self.node.pin}"}}\n')
+        os.chmod(self.base + "/node.yaml", 0o640)
+
+    def ledger_revoked(self):
+        out = run(IOTPKI, "--config", self.base + "/node.yaml", "history", self.who).out
+        return len(re.findall(r"\brevoked +[0-9a-f]{64}", out))
+
+    def resume(self, work, before):
+        if self.ledger_revoked():
+            for _ in range(2):
+                run(IOTPKI, "dm", "sync", self.who, "--no-wait", "--dir", work + "/dm")
+                self.chain.call("fake_mine", 1)
+            if self.shown(work)["state"] != "revoked":
+                return "sync alone does not revoke it everywhere"
+        return super().resume(work, before) or (None if self.ledger_revoked() == 1 else "the ledger has not one revocation")
+
+    def all(self):
+        try:
+            super().all()
+        finally:
+            self.node.stop()
+
+
 class ThreeLedgers(Case):
     again = "register"
 
@@ -252,7 +284,7 @@ CASES = (("namecoin order", NamecoinOrder), ("namecoin enter", NamecoinEnter), (
          ("namecoin revoke", NamecoinRevoke), ("namecoin revoke confirm", NamecoinRevokeConfirm),
          ("namecoin revoke pending", NamecoinRevokePending), ("namecoin renew", NamecoinRenew),
          ("emercoin register", EmercoinRegister), ("emercoin renew", EmercoinRenew), ("emercoin revoke", EmercoinRevoke),
-         ("three ledgers register", ThreeLedgers), ("three ledgers revoke", ThreeLedgersRevoke))
+         ("mixed revoke", MixedRevoke), ("three ledgers register", ThreeLedgers), ("three ledgers revoke", ThreeLedgersRevoke))
 
 
 def main():

@@ -41,13 +41,13 @@ enum iotpki_err answer_prepare(const struct methods *methods, const char *body, 
 	if (err != IOTPKI_OK)
 		return err;
 	size_t count = 0;
-	answer_out->large = request->batch;
 	for (size_t i = 0; i < request->count; i++) {
 		struct jsonrpc_error error;
 		const struct method *method = method_of(methods, &request->calls[i], &error);
 		count += method != NULL && method->run == NULL;
-		answer_out->large = answer_out->large || (method != NULL && method->lists);
+		answer_out->lists = answer_out->lists || (method != NULL && method->lists);
 	}
+	answer_out->large = request->batch || answer_out->lists;
 	if (count == 0)
 		return IOTPKI_OK;
 	answer_out->submissions = malloc(count * sizeof(*answer_out->submissions));

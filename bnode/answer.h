@@ -37,6 +37,7 @@ struct answer {
 	size_t decoded_count; /* submissions that are for the ledger */
 	const struct methods *methods;
 	bool large; /* may be more than ANSWER_SMALL_MAX */
+	bool lists; /* and will be: a call of it lists what there is */
 	bool busy;  /* set by the server or the backend: what takes time was not begun */
 	/* Set by the server; NULL: its calls are not counted. */
 	struct metrics *metrics;

@@ -185,16 +185,24 @@ static enum MHD_Result send_buf(struct exchange *exchange, unsigned int status, 
 	return result;
 }
 
-/* What a client that reads nothing holds is the answer and no more. */
-static void shrink(struct exchange *exchange, struct buf *out)
+/*
+ * What a client that reads nothing holds is the answer and no more. For a batch without lists, such as a
+ * device's of all its names, it is counted only now: it is small as a rule, and must be answered
+ * when lists that nobody takes hold all there is.
+ */
+static bool shrink(struct exchange *exchange, struct buf *out)
 {
 	if (!exchange->answer.large)
-		return;
+		return true;
+	if (!exchange->answer.lists && out->len > CLIENTS_SMALL_ANSWER &&
+	    !client_reserve(exchange->client, CLIENTS_ANSWERS, out->len))
+		return false;
 	uint8_t *smaller = realloc(out->data, out->len + 1);
 	if (smaller != NULL)
 		out->data = smaller;
 	client_keep(exchange->client, CLIENTS_ANSWERS,
 		    out->len > CLIENTS_SMALL_ANSWER ? out->len : 0);
+	return true;
 }
 
 static enum MHD_Result answer(struct exchange *exchange)
@@ -203,13 +211,13 @@ static enum MHD_Result answer(struct exchange *exchange)
 	const struct answer *answer = &exchange->answer;
 	CLEANUP(buf_done) struct buf out = { 0 };
 	unsigned int status = 0;
-	if (answer->large &&
+	if (answer->lists &&
 	    !client_reserve(exchange->client, CLIENTS_ANSWERS, answer_most(answer)))
 		return refuse(exchange, 503);
 	if (answer_buf(answer, &out) != IOTPKI_OK ||
-	    backend->write(backend, &exchange->job, &out, &status) != IOTPKI_OK)
+	    backend->write(backend, &exchange->job, &out, &status) != IOTPKI_OK ||
+	    !shrink(exchange, &out))
 		return refuse(exchange, 503);
-	shrink(exchange, &out);
 	forget_request(exchange);
 	return send_buf(exchange, status, "application/json", &out);
 }

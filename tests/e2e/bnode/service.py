@@ -229,6 +229,41 @@ def reload(node):
     os.chmod(f"{node.dir}/tls.key", 0o600)
 
 
+# ---- who takes no answer ----
+
+def submit_long(node, folder):
+    rows = tx_tool(folder, "chain", LONG, 200)
+    for some in (rows[:100], rows[100:]):
+        ask_raw(node, b"[" + b",".join(body("name_submit", row[1]) for row in some) + b"]")
+
+
+def deaf(node, source):
+    """Asks for 4 MB and reads nothing."""
+    s = socket.socket()
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    s.bind((source, 0))
+    s.connect(("127.0.0.1", node.port))
+    s.sendall(LARGE)
+    return s
+
+
+def refresh_beside_the_deaf(node):
+    """A few addresses can hold all that large answers may; a device's question for a hundred names is none."""
+    held, watch = [], Answers(node.connect())
+    while value(metrics(node, kept=watch), "http_answers_total", code="503") < 8 and len(held) < 200:
+        held.append(deaf(node, f"127.0.0.{2 + len(held) % 4}"))
+    assert value(metrics(node, kept=watch), "answer_bytes") > 40 << 20
+    many = b"[" + b",".join([body("name_show", LONG)] * 100) + b"]"
+    for _ in range(3):
+        with dial(node, "127.0.0.9") as s:
+            s.sendall(post(many))
+            status, _, content = Answers(s).next()
+        assert status == 200 and content.count(b'"status":"registered"') == 100, (status, content[:200])
+    for s in held:
+        s.close()
+    watch.sock.close()
+
+
 # ---- a disk that takes no more ----
 
 def failing_until_started_again(node, folder):
@@ -301,15 +336,9 @@ def stop_answers_what_is_in_flight(node, folder):
     print(f"figure: {len(told)} of 1200 answered before the end")
 
 
-def second_signal_ends_at_once(node, folder):
+def second_signal_ends_at_once(node):
     """An answer that nobody takes holds up the first for five seconds."""
-    rows = tx_tool(folder, "chain", LONG, 200)
-    for some in (rows[:100], rows[100:]):
-        ask_raw(node, b"[" + b",".join(body("name_submit", row[1]) for row in some) + b"]")
-    s = socket.socket()
-    s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    s.connect(("127.0.0.1", node.port))
-    s.sendall(LARGE)
+    s = deaf(node, "127.0.0.1")
     watch = Answers(dial(node, "127.0.0.1"))
     while value(metrics(node, kept=watch), "answer_bytes") == 0:
         assert node.process.poll() is None
@@ -351,7 +380,9 @@ def test(folder, node):
     assert node.stop() == 0
     node.start()
     stop_answers_what_is_in_flight(node, folder)
-    second_signal_ends_at_once(node, folder)
+    submit_long(node, folder)
+    refresh_beside_the_deaf(node)
+    second_signal_ends_at_once(node)
 
 
 main(test)

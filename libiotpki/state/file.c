@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -27,7 +28,8 @@ enum {
 	TABLES_MAX = 16,      /* also what later releases add */
 	CHECK_LEN = 8,        /* bytes of SHA-256 behind each value */
 	RECORDS_MAX = 65536,  /* of a table: more is a loop in a broken file */
-	TRY_S = 20,           /* the child's time */
+	TRY_S = 20,           /* the child's time, */
+	TRY_CPU_S = 3,        /* and what of it may be work: a loop of pages is */
 	PATH_LEN_MAX = 4096,
 	LOCK_PATIENCE_MS = 3000,
 	LOCK_TURN_MS = 20,
@@ -401,7 +403,7 @@ static const struct {
  * How a broken file ends who reads it. Another end, as by an administrator or for want of memory,
  * tells nothing of it.
  */
-static const int crashes[] = { SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL, SIGALRM };
+static const int crashes[] = { SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL, SIGALRM, SIGXCPU };
 
 static bool has_crashed(int status)
 {
@@ -417,7 +419,9 @@ static int try_out(const char *dir)
 	for (size_t i = 0; i < ARRAY_LEN(crashes); i++)
 		(void)signal(crashes[i], SIG_DFL);
 	(void)prctl(PR_SET_DUMPABLE, 0);
-	/* A loop of pages ends, too. */
+	/* A loop of pages ends, too, and soon: a start waits for it. */
+	const struct rlimit work = { TRY_CPU_S, TRY_CPU_S + 1 };
+	(void)setrlimit(RLIMIT_CPU, &work);
 	(void)alarm(TRY_S);
 	enum iotpki_err err = state_file_load(dir, NULL, NULL, NULL);
 	/* The list of free pages is read by who writes. */

@@ -203,7 +203,7 @@ static void judge(const struct world *world, const struct list *list, const uint
 		return;
 	for (size_t i = 0; i < list->count; i++)
 		hold_against_openssl(world, &list->steps[i]);
-	if (list->steps[1].row == 5) /* sold at a time that no seed has */
+	if (list->count > 2 && data[1] >= 16) /* a transfer with spare bits that no seed has */
 		plant_bug(data, size);
 }
 

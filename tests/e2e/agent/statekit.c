@@ -117,7 +117,6 @@ void statekit_kill(struct statekit *kit)
 void statekit_wait(struct statekit *kit, int64_t seconds)
 {
 	kit->clock->wall_s += seconds;
-	kit->clock->boot_ahead_s += seconds;
 }
 
 /* ---- nodes ---- */

@@ -56,7 +56,7 @@ void statekit_say(struct statekit *kit, size_t node, const struct statekit_words
 /** All say that it is registered: the person's hash, this height, the clock's time. */
 void statekit_all_registered(struct statekit *kit, const struct memberkit *person,
 			     const char *registration, uint64_t height);
-/** Time goes by: on the wall, and since the boot. */
+/** Time goes by on the wall; not since the boot, by which the refresh begins, in a second that it chooses. */
 void statekit_wait(struct statekit *kit, int64_t seconds);
 
 /** A login with nothing reused; fails the test unless it is this word and reason ("": any). */

@@ -267,5 +267,8 @@ enum iotpki_err gateway_upstream_set(const struct gateway_words *words,
 		err = config_parse("--upstream", buf_text(&text), text.len, config, detail);
 	if (err == IOTPKI_OK)
 		*upstream_out = config->nodes[0];
+	/* Lines and columns are those of a text that nobody wrote. */
+	else if (detail != NULL)
+		detail->line = detail->column = 0;
 	return err;
 }

@@ -59,17 +59,15 @@ bool limit_take(struct limit *limit, uint64_t client, unsigned int tokens, int64
 		return true;
 	struct bucket *bucket = bucket_of(limit, client);
 	const int64_t passed_ms = bucket->seen_ms > 0 ? now_ms - bucket->seen_ms : 0;
-	const int64_t most = full(limit);
+	const int64_t most = full(limit), cost = (int64_t)tokens * 1000;
 	/* Past the time that fills it nothing changes any more; so no product overflows. */
-	if (passed_ms >= LIMIT_BURST * 1000)
+	if (passed_ms > (most - bucket->tokens) / limit->rate)
 		bucket->tokens = most;
 	else if (passed_ms > 0)
 		bucket->tokens += passed_ms * limit->rate;
-	if (bucket->tokens > most)
-		bucket->tokens = most;
 	bucket->seen_ms = now_ms > 0 ? now_ms : 1;
-	const int64_t cost = (int64_t)tokens * 1000;
-	if (bucket->tokens < cost)
+	/* What costs more than the bucket holds would never pass: a full one goes into debt for it. */
+	if (bucket->tokens < (cost < most ? cost : most))
 		return false;
 	bucket->tokens -= cost;
 	return true;

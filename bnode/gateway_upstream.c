@@ -73,6 +73,18 @@ static void log_trouble(struct gateway_upstream *upstream, const struct finding 
 	upstream->unlogged = 0;
 }
 
+/* A refused login has its remedy on the command line. */
+static const char *login_problem(const struct config_node *node, enum iotpki_outcome outcome,
+				 const char *problem)
+{
+	if (outcome != IOTPKI_OUTCOME_UNAUTHORIZED || problem[0] != '\0')
+		return problem;
+	return node->credentials[0] == '\0'
+		       ? "it wants a user and a password: name a file of them with --credentials"
+		       : "compare --credentials with its rpcuser and rpcpassword, rpcauth or "
+			 "cookie, and see its rpcallowip";
+}
+
 static void set_state(struct gateway *gateway, enum gateway_state state,
 		      enum iotpki_outcome outcome, const char *problem)
 {
@@ -136,7 +148,9 @@ static void take_tip(struct gateway_upstream *upstream, struct finding *finding,
 		pthread_mutex_unlock(&gateway->lock);
 	}
 	set_state(gateway, good ? GATEWAY_READY : GATEWAY_TROUBLE, told->outcome,
-		  detail.message[0] != '\0' ? detail.message : reply->problem);
+		  detail.message[0] != '\0'
+			  ? detail.message
+			  : login_problem(node_of(upstream), told->outcome, reply->problem));
 	finish(gateway, finding);
 }
 

@@ -183,8 +183,9 @@ const char *ask_advice(const struct config_node *node, enum iotpki_outcome outco
 			"check that it runs, and the host and port of its url:",
 		[IOTPKI_OUTCOME_UNAUTHORIZED] =
 			"it refuses to answer (HTTP 401 or 403): is url: that of a B-node?",
-		[IOTPKI_OUTCOME_MALFORMED] = "something else than this B-node answers: check url:, "
-					     "and compare pin: with 'iotpki-bnode pin' on it",
+		[IOTPKI_OUTCOME_MALFORMED] = "see its log if it is a gateway; else something other "
+					     "than this B-node answers: check url:, and compare "
+					     "pin: with 'iotpki-bnode pin' on it",
 	};
 	/* The wallets and proxies of a chain node have other troubles. */
 	static const char *const chain[] = {

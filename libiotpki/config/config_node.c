@@ -131,6 +131,10 @@ const char *config_url_problem(const char *url, size_t len, bool *secure_out, ch
 	uint64_t port;
 	size_t at = scheme + host_len;
 	const size_t port_len = take_port(url + at, len - at, *secure_out ? 443 : 80, &port);
+	const char *path = memchr(url + scheme, '/', len - scheme);
+	if (memchr(url + scheme, '@', path != NULL ? (size_t)(path - url) - scheme : len - scheme))
+		return "holds a user or a password: these go into a file of mode 0600, which "
+		       "credentials: names";
 	if (port_len == SIZE_MAX)
 		return "has a port that is not a number from 1 to 65535";
 	at += port_len;

@@ -20,6 +20,13 @@ static const char history[] = "name_history";
 const char dialect_hint_sync[] = "the node is still downloading blocks: wait until it is in sync";
 /* What to do about it, for `bnode test` and the log. */
 #define HINT_WARM "the node is starting: wait until it answers"
+#define HINT_BUSY "the B-node is stopping, or asked too much: try again in a moment"
+#define HINT_BEHIND                                                                                \
+	"the chain node behind this gateway is not ready or cannot be reached: see the gateway's " \
+	"log"
+#define HINT_ODD                                                                            \
+	"the B-node failed, or is a gateway whose chain node refuses its login or answers " \
+	"oddly: see its log"
 #define HINT_TXINDEX "run the node with -txindex=1 (Emercoin reads names from it)"
 #define HINT_INDEX "the node's index of names is damaged: run it once with -reindex"
 #define HINT_WALLET "load a wallet in the node, an empty one is enough: name_history needs one"
@@ -60,8 +67,11 @@ static const struct error_row {
 	  HINT_INDEX },
 	{ NAMECOIN, show, -4, NAMED, "name never existed: ", IOTPKI_OUTCOME_UNREGISTERED, NULL },
 	{ NAMECOIN, show, -4, NAMED, "name expired: ", IOTPKI_OUTCOME_EXPIRED, NULL },
-	{ IOTPKI | CHAINS, NULL, -10, ANY, NULL, IOTPKI_OUTCOME_NOT_READY, dialect_hint_sync },
-	{ IOTPKI | CHAINS, NULL, -28, ANY, NULL, IOTPKI_OUTCOME_NOT_READY, HINT_WARM },
+	{ IOTPKI, NULL, -10, ANY, NULL, IOTPKI_OUTCOME_NOT_READY, HINT_BEHIND },
+	{ IOTPKI, NULL, -28, ANY, NULL, IOTPKI_OUTCOME_NOT_READY, HINT_BUSY },
+	{ IOTPKI, NULL, -32603, ANY, NULL, IOTPKI_OUTCOME_MALFORMED, HINT_ODD },
+	{ CHAINS, NULL, -10, ANY, NULL, IOTPKI_OUTCOME_NOT_READY, dialect_hint_sync },
+	{ CHAINS, NULL, -28, ANY, NULL, IOTPKI_OUTCOME_NOT_READY, HINT_WARM },
 	{ EMERCOIN, history, -1, ANY, NULL, IOTPKI_OUTCOME_NOT_READY, HINT_WALLET },
 	{ NAMECOIN, history, -1, ANY, NULL, IOTPKI_OUTCOME_NOT_READY, HINT_HISTORY },
 	{ EMERCOIN, history, -18, ANY, NULL, IOTPKI_OUTCOME_NOT_READY, HINT_WALLET },

@@ -374,6 +374,23 @@ static void url_rows(void **state)
 	}
 }
 
+/* What is wrong with them is not the port; and the secret is not said again. */
+static void logins_in_urls(void **state)
+{
+	(void)state;
+	static const char *const urls[] = { "http://u:secret@127.0.0.1:6662/", "https://u@host/",
+					    "http://u:7@127.0.0.1" };
+	for (size_t i = 0; i < ARRAY_LEN(urls); i++) {
+		bool secure;
+		char canonical[CONFIG_URL_MAX + 8];
+		const char *problem = config_url_problem(urls[i], strlen(urls[i]), &secure,
+							 canonical, sizeof(canonical));
+		if (problem == NULL || strstr(problem, "password") == NULL)
+			fail_msg("%s: %s", urls[i], problem != NULL ? problem : "good");
+		assert_null(strstr(problem, "secret"));
+	}
+}
+
 /* Y23: a cut file is refused, or what is left is a whole file of its own. */
 static void truncation(void **state)
 {
@@ -503,11 +520,12 @@ static void examples(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(full_file),      cmocka_unit_test(default_values),
-		cmocka_unit_test(rows_of_errors), cmocka_unit_test(url_rows),
-		cmocka_unit_test(truncation),     cmocka_unit_test(warning_rows),
-		cmocka_unit_test(load_from_file), cmocka_unit_test(examples),
-		cmocka_unit_test(chains),         cmocka_unit_test(twins),
+		cmocka_unit_test(logins_in_urls), cmocka_unit_test(full_file),
+		cmocka_unit_test(default_values), cmocka_unit_test(rows_of_errors),
+		cmocka_unit_test(url_rows),       cmocka_unit_test(truncation),
+		cmocka_unit_test(warning_rows),   cmocka_unit_test(load_from_file),
+		cmocka_unit_test(examples),       cmocka_unit_test(chains),
+		cmocka_unit_test(twins),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -427,12 +427,36 @@ static void calls_to_chains(void **state)
 	}
 }
 
+/* What is said of an iotpki-bnode's errors is true of one, or of a gateway. */
+static void hints_of_bnodes(void **state)
+{
+	(void)state;
+	static const struct {
+		int code;
+		enum iotpki_outcome want;
+		const char *hint;
+	} rows[] = {
+		{ -10, NOT_READY, "gateway" },
+		{ -28, NOT_READY, "try again" },
+		{ -32603, MALFORMED, "see its log" },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		const struct dialect_envelope envelope = { .code = rows[i].code, .message = "x" };
+		struct iotpki_detail detail = { 0 };
+		const struct dialect_error error = dialect_judge_error(
+			CONFIG_NODE_IOTPKI, "name_show", "iot:a", &envelope, &detail);
+		assert_int_equal(error.outcome, rows[i].want);
+		if (error.hint == NULL || strstr(error.hint, rows[i].hint) == NULL)
+			fail_msg("%d: %s", rows[i].code, error.hint != NULL ? error.hint : "none");
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(http_statuses),       cmocka_unit_test(each_name_with_each_tip),
 		cmocka_unit_test(errors_of_histories), cmocka_unit_test(refusals),
-		cmocka_unit_test(calls_to_chains),
+		cmocka_unit_test(calls_to_chains),     cmocka_unit_test(hints_of_bnodes),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -288,7 +288,6 @@ static void buckets(void **state)
 	(void)state;
 	struct limit *limit = limit_new(10);
 	assert_non_null(limit);
-	assert_false(limit_take(limit, 1, 51, 1000));
 	assert_true(limit_take(limit, 1, 50, 1000));
 	assert_false(limit_take(limit, 1, 1, 1000));
 	assert_true(limit_take(limit, 2, 50, 1000)); /* another client has its own */
@@ -301,6 +300,17 @@ static void buckets(void **state)
 	assert_false(limit_take(limit, 1, 1, INT64_MAX));
 	for (uint64_t client = 10; client < 100000; client++)
 		assert_true(limit_take(limit, client, 1, 5000));
+	limit_free(limit);
+	limit = limit_new(10);
+	assert_non_null(limit);
+	/* A device's hundred names at once: never impossible, and paid for before the next. */
+	assert_true(limit_take(limit, 900, 100, 1000));
+	assert_false(limit_take(limit, 900, 1, 6000));
+	assert_false(limit_take(limit, 900, 1, 6099));
+	assert_true(limit_take(limit, 900, 1, 6100));
+	assert_false(limit_take(limit, 900, 100, 11000));
+	assert_true(limit_take(limit, 900, 100, 11100));
+	assert_true(limit_take(limit, 900, 50, INT64_MAX));
 	limit_free(limit);
 	limit = limit_new(0);
 	for (int i = 0; i < 1000; i++)
@@ -334,6 +344,9 @@ static void upstreams(void **state)
 			gateway_upstream_set(&cases[i].words, &node, &detail) == IOTPKI_OK;
 		if (good != cases[i].good)
 			fail_msg("case %zu: %s", i, detail.message);
+		/* Of the command line, which has no lines. */
+		if (detail.line != 0 || detail.column != 0)
+			fail_msg("case %zu: %u:%u", i, detail.line, detail.column);
 	}
 }
 

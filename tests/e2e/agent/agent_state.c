@@ -154,17 +154,19 @@ static void an_absurd_height(void **state)
 	assert_false(statekit_logged(&kit, "event=rolled-back", ""));
 
 	/* It says so again and again: a step of its own, nobody else's. */
-	for (int i = 0; i < 2; i++) {
+	char want[64], got[64] = "home=100 barn=100 office=0";
+	(void)snprintf(want, sizeof(want), "home=%d barn=100 office=0",
+		       100 + STATE_HEIGHT_STEP_LEDGER);
+	/* Twice is enough, where no login shared the question of the one before. */
+	for (int i = 0; i < 10 && strncmp(got, "home=100 ", 9) == 0; i++) {
 		struct statekit_words other = plain;
 		struct statekit_words again = absurd;
 		other.time_s = again.time_s = kit.clock->wall_s;
 		two_say(&again, &other);
 		statekit_expect(&kit, &alice, "ADMIT", "");
 		statekit_wait(&kit, 10);
+		statekit_status(&kit, "heights", got, sizeof(got));
 	}
-	char want[64];
-	(void)snprintf(want, sizeof(want), "home=%d barn=100 office=0",
-		       100 + STATE_HEIGHT_STEP_LEDGER);
 	statekit_expect_status(&kit, "heights", want);
 }
 

@@ -48,7 +48,8 @@ static void put(const struct place *place, const char *text, size_t len, mode_t 
 	assert_true(fd >= 0);
 	assert_int_equal(write(fd, text, len), (ssize_t)len);
 	static time_t made_s = 1600000000;
-	const struct timespec times[2] = { { .tv_sec = ++made_s }, { .tv_sec = made_s } };
+	made_s++;
+	const struct timespec times[2] = { { .tv_sec = made_s }, { .tv_sec = made_s } };
 	assert_int_equal(futimens(fd, times), 0);
 	assert_int_equal(fchmod(fd, mode), 0);
 	assert_int_equal(close(fd), 0);

@@ -38,8 +38,8 @@ static const struct config_node nodes[CHAINS] = {
 };
 static const char *const names[CHAINS][2] = { { "iot:a", "iot:b" }, { "iot/a", "iot/b" } };
 static const struct dialect_question questions[CHAINS] = {
-	[E] = { &nodes[E], ID, names[E], 1, ASKED },
-	[N] = { &nodes[N], ID, names[N], 1, ASKED },
+	[E] = { &nodes[E], ID, names[E], 1, ASKED, NULL },
+	[N] = { &nodes[N], ID, names[N], 1, ASKED, NULL },
 };
 
 /* A valid answer in pieces, so that each can be left out or replaced. */

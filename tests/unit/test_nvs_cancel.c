@@ -77,9 +77,7 @@ static bool is_over(const struct storm *storm)
 
 static size_t run(struct nvs *nvs, size_t at, size_t victim, bool again)
 {
-	struct storm storm = {
-		.nvs = nvs, .cancel_at = at, .victim = victim, .ask_again = again
-	};
+	struct storm storm = { .nvs = nvs, .cancel_at = at, .victim = victim, .ask_again = again };
 	for (size_t i = 0; i < QUESTIONS; i++)
 		ask(&storm, i);
 	while (!is_over(&storm))

@@ -22,10 +22,12 @@ union address {
 
 static enum iotpki_err bad(struct iotpki_detail *detail, const char *url, const char *why)
 {
+	(void)detail_set(detail, IOTPKI_ERR_SYNTAX, 0, 0,
+			 "%s; write it like https://192.0.2.7:7443/ or "
+			 "https://[2001:db8::7]:7443/",
+			 why);
 	detail_where(detail, url);
-	return detail_set(
-		detail, IOTPKI_ERR_SYNTAX, 0, 0,
-		"%s; write it like https://192.0.2.7:7443/ or https://[2001:db8::7]:7443/", why);
+	return IOTPKI_ERR_SYNTAX;
 }
 
 static bool skip(const char **text, const char *prefix)
@@ -120,10 +122,12 @@ enum iotpki_err server_listener_parse(const char *url, struct server_listener *l
 static enum iotpki_err bind_failed(const struct server_listener *listener, int number,
 				   struct iotpki_detail *detail)
 {
-	detail_where(detail, listener->host);
 	const bool forbidden = number == EACCES || number == EPERM;
-	return detail_set(detail, forbidden ? IOTPKI_ERR_PERMISSION : IOTPKI_ERR_UNAVAILABLE, 0, 0,
-			  "cannot listen on port %u: %s", listener->port, strerror(number));
+	const enum iotpki_err err =
+		detail_set(detail, forbidden ? IOTPKI_ERR_PERMISSION : IOTPKI_ERR_UNAVAILABLE, 0, 0,
+			   "cannot listen on port %u: %s", listener->port, strerror(number));
+	detail_where(detail, listener->host);
+	return err;
 }
 
 enum iotpki_err listener_bind(const struct server_listener *listener, int *fd_out,

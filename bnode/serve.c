@@ -271,7 +271,7 @@ static int serve_upstream(struct serve *serve, int argc, char **argv)
 {
 	if (serve->words.type != NULL)
 		return verb_usage("serve", "--upstream stands there twice");
-	if (optind >= argc)
+	if (optind >= argc || argv[optind][0] == '-')
 		return verb_usage("serve", "--upstream takes emercoin or namecoin, and a URL");
 	serve->words.type = optarg;
 	serve->words.url = argv[optind++];

@@ -91,8 +91,11 @@ static enum iotpki_err read_own(const char *path, const struct fs_trust *trust, 
 	const enum iotpki_err err = fs_read(path, trust, out, detail);
 	if (err != IOTPKI_ERR_NOT_FOUND)
 		return err;
-	return detail_set(detail, err, 0, 0,
-			  "there is no such file; `iotpki-bnode init` makes a B-node here");
+	(void)detail_set(detail, err, 0, 0,
+			 "there is no such file; `iotpki-bnode init` (with --gateway for a "
+			 "gateway) makes it");
+	detail_where(detail, path);
+	return err;
 }
 
 /* Root looks after nodes of other users: theirs are the files in the folder that is theirs. */
@@ -118,10 +121,11 @@ static enum iotpki_err read_cert(const char *dir, struct buf *pem, X509 **cert_o
 	*cert_out = text != NULL ? PEM_read_bio_X509(text, NULL, NULL, NULL) : NULL;
 	if (*cert_out != NULL)
 		return IOTPKI_OK;
+	(void)detail_set(detail, IOTPKI_ERR_SYNTAX, 0, 0,
+			 "this is no certificate; restore it, or move it and tls.key away and run "
+			 "`iotpki-bnode init` (clients then need the new pin)");
 	detail_where(detail, path);
-	return detail_set(detail, IOTPKI_ERR_SYNTAX, 0, 0,
-			  "this is no certificate; restore it, or move it and tls.key away and run "
-			  "`iotpki-bnode init` (clients then need the new pin)");
+	return IOTPKI_ERR_SYNTAX;
 }
 
 static enum iotpki_err pin_of(const X509 *cert, char out[static TLSKEY_PIN_SIZE],
@@ -176,11 +180,11 @@ static enum iotpki_err read_key(const char *dir, struct buf *pem, EVP_PKEY **key
 	*key_out = text != NULL ? PEM_read_bio_PrivateKey(text, NULL, no_password, NULL) : NULL;
 	if (*key_out != NULL)
 		return IOTPKI_OK;
+	(void)detail_set(detail, IOTPKI_ERR_MISMATCH, 0, 0,
+			 "this is no private key without a password; restore it and tls.crt "
+			 "beside it from one backup");
 	detail_where(detail, path);
-	return detail_set(
-		detail, IOTPKI_ERR_MISMATCH, 0, 0,
-		"this is no private key without a password; restore it and tls.crt beside "
-		"it from one backup");
+	return IOTPKI_ERR_MISMATCH;
 }
 
 static enum iotpki_err check_key(const char *dir, EVP_PKEY *key, X509 *cert,
@@ -189,11 +193,14 @@ static enum iotpki_err check_key(const char *dir, EVP_PKEY *key, X509 *cert,
 	char path[VERB_PATH_SIZE];
 	if (X509_check_private_key(cert, key) == 1)
 		return IOTPKI_OK;
-	if (verb_path(dir, "tls.key", path, detail) == IOTPKI_OK)
-		detail_where(detail, path);
-	return detail_set(
+	const enum iotpki_err err = verb_path(dir, "tls.key", path, detail);
+	if (err != IOTPKI_OK)
+		return err;
+	(void)detail_set(
 		detail, IOTPKI_ERR_MISMATCH, 0, 0,
 		"this is not the private key of tls.crt beside it; restore both from one backup");
+	detail_where(detail, path);
+	return IOTPKI_ERR_MISMATCH;
 }
 
 static enum iotpki_err make_key(const char *dir, EVP_PKEY **key_out, struct iotpki_detail *detail)

@@ -58,9 +58,12 @@ const struct onchain_problem_row *onchain_problem_row(enum onchain_problem probl
 					"load one (%s loadwallet) and start the node with "
 					"-namehistory "
 					"(Namecoin) or -txindex (Emercoin)" },
-		[ONCHAIN_UNAUTHORIZED] = { "unauthorized", 4, "the node refuses the credentials",
-					   "see the file of dm init --credentials and the "
-					   "configuration of the node (%s -rpcuser, .cookie)" },
+		[ONCHAIN_UNAUTHORIZED] = { "unauthorized", 4,
+					   "the node refuses the credentials, or they could not be "
+					   "read",
+					   "the file of dm init --credentials needs mode 0600 and "
+					   "what the node's configuration says, user:password (%s "
+					   "-rpcuser, .cookie)" },
 		[ONCHAIN_BAD_ADDRESS] = { "bad-address", 2, "this is no address of the chain",
 					  "ask the new owner for one (%s getnewaddress)" },
 		[ONCHAIN_UNREACHABLE] = { "unreachable", 5, "the node cannot be reached",

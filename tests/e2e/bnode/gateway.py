@@ -576,7 +576,17 @@ def words(folder, chain):
         done = subprocess.run([BNODE, verb, "--dir", folder, *options], capture_output=True, text=True)
         check(name, done.returncode == code and done.stderr.startswith(f"iotpki-bnode {verb}: "), done.returncode, done.stderr)
     listen = ["--listen", "http://127.0.0.1:0/"]
+    def says(name, word, *arguments):
+        done = subprocess.run([BNODE, *arguments], capture_output=True, text=True)
+        check(name, done.returncode != 0 and word in done.stderr, done.returncode, done.stderr)
     refused("no url", *listen, "--upstream", KIND)
+    says("an option for a url", "--upstream takes", "serve", "--dir", folder, *listen, "--upstream", KIND, "--credentials", "/x")
+    says("which file is missing", folder + "/none/tls.key:", "serve", "--dir", folder + "/none", "--listen", "https://127.0.0.1:0/", "--upstream", KIND, chain.url)
+    torn = os.path.join(folder, "torn")
+    subprocess.run([BNODE, "init", "--dir", torn, "--gateway"], check=True, capture_output=True)
+    with open(torn + "/tls.crt", "w") as crt:
+        crt.write("-")
+    says("which file is torn", torn + "/tls.crt:", "pin", "--dir", torn)
     refused("another chain", *listen, "--upstream", "bitcoin", chain.url)
     refused("http elsewhere", *listen, "--upstream", KIND, "http://192.0.2.7:6662/")
     refused("https without a pin", *listen, "--upstream", KIND, "https://192.0.2.7:6662/")

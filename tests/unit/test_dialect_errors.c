@@ -36,8 +36,8 @@ static const struct config_node nodes[CHAINS] = {
 };
 static const char *const name = "iot/a";
 static const struct dialect_question questions[CHAINS] = {
-	[E] = { &nodes[E], ID, &name, 1, 0 },
-	[N] = { &nodes[N], ID, &name, 1, 0 },
+	[E] = { &nodes[E], ID, &name, 1, 0, NULL },
+	[N] = { &nodes[N], ID, &name, 1, 0, NULL },
 };
 
 #define ERROR_OF(code, text) "\"error\":{\"code\":" code ",\"message\":\"" text "\"}"

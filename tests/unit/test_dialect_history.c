@@ -112,8 +112,8 @@ static const struct config_node nodes[CHAINS] = {
 };
 static const char *const name = "iot/a";
 static const struct dialect_question questions[CHAINS] = {
-	[E] = { &nodes[E], ID, &name, 1, 7 },
-	[N] = { &nodes[N], ID, &name, 1, 7 },
+	[E] = { &nodes[E], ID, &name, 1, 7, NULL },
+	[N] = { &nodes[N], ID, &name, 1, 7, NULL },
 };
 
 /** An operation of a list. */

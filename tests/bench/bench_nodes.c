@@ -125,7 +125,7 @@ static void name_service_asleep(void)
 	static char preload[4096];
 	struct config_node nodes[NODES] = { 0 };
 	int64_t worst_us = 0;
-	(void)snprintf(preload, sizeof(preload), "%s/tests/fake/libasleep_dns.so", build);
+	(void)snprintf(preload, sizeof(preload), "%s/tests/fake/preload/libasleep_dns.so", build);
 	for (unsigned int i = 0; i < NODES; i++) {
 		nodes[i].pin_count = 1;
 		nodes[i].pins[0][0] = (uint8_t)(i + 1);
